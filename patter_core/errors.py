@@ -1,0 +1,109 @@
+"""Every error that Patter raises, as one tree.
+
+    PatterError
+    ├── ConfigError (ValueError)      the code or its environment must change
+    │   └── MissingExtra (ImportError)    a package that an extra brings is not installed
+    ├── ArgumentError (ValueError)    one argument of a call is unusable; names the field
+    ├── PhoneClosed                   the phone was closed, or is closing
+    ├── CarrierError                  what a telephone company answered
+    │   ├── CarrierRefused                a final no; nobody was rung
+    │   ├── CarrierBusy                   too many requests; nobody was rung; says when to ask again
+    │   ├── CarrierNotReached             nothing was sent
+    │   └── CarrierUnclear                no usable answer; somebody may be being rung
+    ├── ProviderError                 speech or language failed; says whether again makes sense
+    └── LedgerError                   the record of calls cannot be read or written
+
+A call itself never raises: what happens to it is data, in its result. These leave constructors,
+`start()` and the parts below a call, where whoever catches them does something different for each.
+"""
+
+from __future__ import annotations
+
+
+class PatterError(Exception):
+    """Base of everything that Patter raises on purpose."""
+
+
+class ConfigError(PatterError, ValueError):
+    """What the developer wrote, or the environment it runs in, must change."""
+
+
+class MissingExtra(ConfigError, ImportError):
+    """A package that comes with one of Patter's extras is not installed."""
+
+    def __init__(self, extra: str, module: str) -> None:
+        super().__init__(
+            f"{module!r} is not installed. It comes with an extra: pip install 'patter[{extra}]'"
+        )
+        self.extra = extra
+        self.module = module
+
+
+class ArgumentError(PatterError, ValueError):
+    """One argument of a call is unusable.
+
+    Attributes:
+        field: The argument's name, or "" when the arguments as a whole cannot be read.
+    """
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+class PhoneClosed(PatterError):
+    """The phone was closed, or is closing, and takes no new work."""
+
+
+class CarrierError(PatterError):
+    """A telephone company did not do what it was asked."""
+
+
+class CarrierRefused(CarrierError):
+    """A final no, in the carrier's own words: nobody was rung.
+
+    Attributes:
+        code: The carrier's own number for the reason, None when it gave none.
+    """
+
+    def __init__(self, sentence: str, code: int | None = None) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class CarrierBusy(CarrierError):
+    """Too many requests: nobody was rung.
+
+    Attributes:
+        retry_after_sec: When the carrier says to ask again, None when it does not say.
+    """
+
+    def __init__(self, sentence: str, retry_after_sec: float | None = None) -> None:
+        super().__init__(sentence)
+        self.retry_after_sec = retry_after_sec
+
+
+class CarrierNotReached(CarrierError):
+    """Nothing was sent, so nobody was rung: no such host, or the connection was refused."""
+
+
+class CarrierUnclear(CarrierError):
+    """No usable answer came back: somebody may be being rung."""
+
+
+class ProviderError(PatterError):
+    """Speech recognition, a language model or a voice failed.
+
+    Attributes:
+        provider: The provider's short name, as in "openai".
+        retryable: Whether the same request may succeed a moment later.
+    """
+
+    def __init__(self, provider: str, sentence: str, *, retryable: bool = False) -> None:
+        super().__init__(f"{provider}: {sentence}")
+        self.provider = provider
+        self.retryable = retryable
+
+
+class LedgerError(PatterError):
+    """The record of calls cannot be read or written."""
