@@ -1,0 +1,1 @@
+"""Sums on bytes: the telephone's audio, and nothing that waits."""

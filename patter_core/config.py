@@ -1,0 +1,79 @@
+"""What is set from outside: the environment, and every timeout and bound of the engine."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from patter_core.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Every timeout and bound of the engine. Times are seconds on the phone's clock."""
+
+    queue_timeout_sec: float = 300.0
+    """How long a call may wait for a free line."""
+    queue_length: int = 1_000
+    """How many calls may wait for a free line; one more is refused at once."""
+    approve_timeout_sec: float = 120.0
+    """How long an approval may take before it counts as no."""
+
+    dial_request_sec: float = 15.0
+    """How long the carrier may take to answer the one request that dials."""
+    carrier_request_sec: float = 5.0
+    """How long any other request to the carrier may take."""
+    look_up_sec: float = 60.0
+    """How long an unclear dial is looked for at the carrier."""
+    look_up_every_sec: float = 2.0
+    carrier_margin_sec: float = 15.0
+    """What the carrier's own time limit grants beyond ours."""
+
+    media_wait_sec: float = 15.0
+    """How long an answered call may stay without audio."""
+    media_start_sec: float = 10.0
+    """How long a media socket may take to say which call it belongs to."""
+    media_lost_sec: float = 2.0
+    """How long a call whose audio stopped may wait for the carrier's word on why."""
+
+    ending_sec: float = 10.0
+    """How long the one ending of a call may take, hang-up included."""
+    drain_sec: float = 10.0
+    """How long closing, or the interpreter's exit, waits for live calls to end."""
+
+    transcript_retention_sec: float = 24 * 3600.0
+    """How long the ledger keeps what was said."""
+    transcript_chars: int = 200_000
+    """How much of a transcript a result holds."""
+    webhook_bytes: int = 64 * 1024
+    """The largest body that a webhook may have."""
+    frame_bytes: int = 64 * 1024
+    """The largest frame that a media socket may send."""
+
+
+def setting(name: str) -> str:
+    """The environment variable `name`, without surrounding blanks; "" when it is not set."""
+    return os.environ.get(name, "").strip()
+
+
+def state_directory() -> Path:
+    """Where calls are recorded: `$PATTER_STATE_DIR`, or `patter` under the user's state folder."""
+    if chosen := setting("PATTER_STATE_DIR"):
+        return Path(chosen).expanduser()
+    base = setting("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "patter"
+
+
+def default_port() -> int:
+    """`$PORT`, or 8000.
+
+    Raises:
+        ConfigError: It is set to something that is no port.
+    """
+    text = setting("PORT")
+    if not text:
+        return 8000
+    if not (text.isascii() and text.isdigit() and int(text) <= 65_535):
+        raise ConfigError(f"The environment's PORT is {text!r}; a port is a number from 0 to 65535")
+    return int(text)

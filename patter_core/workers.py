@@ -1,0 +1,76 @@
+"""Daemon threads for calls that block, which go on working while the interpreter shuts down.
+
+An executor of the standard library refuses work from the moment when the main thread ends; a call
+that is still up then must be hung up, and that needs a name looked up and a row written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Workers:
+    """A few threads that run blocking functions, in the order in which they were asked.
+
+    With one thread the order of asking is the order of running, without exception.
+    """
+
+    def __init__(self, name: str, *, threads: int = 1) -> None:
+        """Store what is needed; `start` starts the threads."""
+        self._name = name
+        self._size = threads
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Start the threads. Safe to repeat."""
+        while len(self._threads) < self._size:
+            name = f"{self._name}-{len(self._threads)}"
+            thread = threading.Thread(target=self._work, name=name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `function` on a worker and return what it returns, or raise what it raises.
+
+        Cancelling the wait does not stop a function that has begun: it has its effect, and nobody
+        hears of it.
+        """
+        return await asyncio.wrap_future(self.post(function, *args, **kwargs))
+
+    def post(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Ask for `function` to be run, and go on."""
+        outcome: Future[T] = Future()
+
+        def job() -> None:
+            if not outcome.set_running_or_notify_cancel():
+                return
+            try:
+                outcome.set_result(function(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 - it is handed to whoever asked
+                outcome.set_exception(error)
+
+        self._jobs.put(job)
+        return outcome
+
+    def stop(self) -> None:
+        """Let the threads end after the work that was asked for so far. Safe to repeat."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._threads.clear()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
