@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, NoReturn
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -22,6 +22,7 @@ def _plain(schema: dict[str, Any]) -> None:
     schema.pop("description", None)
     for field in schema["properties"].values():
         field.pop("title", None)
+        field["description"] = " ".join(field["description"].split())
         if field.get("default", ...) is None:
             del field["default"]
 
@@ -97,7 +98,8 @@ def parse_arguments(
 
 def _read(text: str | bytes) -> Any:  # noqa: ANN401 - a stranger's JSON
     try:
-        return json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_no_number)
+        # NaN and Infinity are let through here: no field takes them, and the check names the field.
+        return json.loads(text, object_pairs_hook=_without_repeats)
     except ArgumentError:
         raise
     except (ValueError, RecursionError) as error:
@@ -111,10 +113,6 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ArgumentError(_shown(key), f"The field '{_shown(key)}' is there twice")
         data[key] = value
     return data
-
-
-def _no_number(constant: str) -> NoReturn:
-    raise ArgumentError("", f"{constant} is not a number that JSON knows; leave the field out")
 
 
 _ADVICE = {

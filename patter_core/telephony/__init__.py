@@ -1,0 +1,1 @@
+"""Telephone companies: what we ask of any of them, and each one's wire."""
