@@ -30,9 +30,7 @@ CarrierStatus = Literal[
 ]
 """How far the carrier says a call is; the last five are final."""
 
-FINAL_STATUSES: frozenset[str] = frozenset(
-    {"completed", "busy", "no-answer", "failed", "canceled"}
-)
+FINAL_STATUSES: frozenset[str] = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +157,9 @@ class MachineVerdict:
 class Webhooks(Protocol):
     """How a carrier's requests are told from a stranger's, read and answered."""
 
-    def verify(self, *, url: str, headers: Mapping[str, str], form: Mapping[str, list[str]]) -> bool:
+    def verify(
+        self, *, url: str, headers: Mapping[str, str], form: Mapping[str, list[str]]
+    ) -> bool:
         """Whether the carrier signed this request to `url`, as it was written in what we sent.
 
         `form` is {} for a socket's upgrade. Constant time; a missing signature is no.

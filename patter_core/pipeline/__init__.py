@@ -1,0 +1,1 @@
+"""The conversation: the callee's audio in, the agent's audio out."""

@@ -1,0 +1,51 @@
+"""What a conversation asks of ears."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from patter_core.pipeline.resources import Resources
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechBegan:
+    """Somebody began to speak."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnded:
+    """Somebody finished an utterance; this is what was said, "" when it was no speech."""
+
+    text: str
+
+
+SpeechEvent = SpeechBegan | SpeechEnded
+"""What ears report."""
+
+
+class Ears(Protocol):
+    """Open ears of one call. `feed` never waits."""
+
+    def feed(self, audio: bytes) -> None:
+        """Hear mu-law 8 kHz audio, as it came from the line."""
+        ...
+
+
+class SpeechToText(Protocol):
+    """Ears of some vendor: a frozen value whose constructor touches no network."""
+
+    def listen(
+        self, report: Callable[[SpeechEvent], None], resources: Resources
+    ) -> AbstractAsyncContextManager[Ears]:
+        """Open ears for one call, which call `report` on the engine's loop, in order.
+
+        Raises:
+            ProviderError: They cannot be opened, or later: they failed for good. The latter is
+                raised into the block that the context is open around.
+        """
+        ...
