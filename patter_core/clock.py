@@ -29,7 +29,7 @@ class Clock(Protocol):
         ...
 
     def wall(self) -> datetime:
-        """The date and time of day, aware, UTC. For records and quiet hours, never for deadlines."""
+        """The date and time of day, aware, UTC: for records and quiet hours, never deadlines."""
         ...
 
     async def sleep(self, seconds: float) -> None:
@@ -192,7 +192,7 @@ class SimulatedClock:
         return [loop for loop in loops if loop.is_running()]
 
     def next_timer(self) -> float | None:
-        """The earliest moment that somebody waits for, in this clock's seconds; None without any."""
+        """The earliest moment that somebody waits for, in this clock's seconds, if any."""
         with self._lock:
             while self._timers and self._timers[0][2].cancelled:
                 heapq.heappop(self._timers)

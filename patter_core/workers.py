@@ -63,13 +63,18 @@ class Workers:
         self._jobs.put(job)
         return outcome
 
-    def stop(self) -> None:
+    def release(self) -> None:
         """Let the threads end after the work that was asked for so far. Safe to repeat."""
         for _ in self._threads:
             self._jobs.put(None)
-        for thread in self._threads:
-            thread.join()
         self._threads.clear()
+
+    def stop(self) -> None:
+        """Like `release`, and wait until they have ended."""
+        threads = list(self._threads)
+        self.release()
+        for thread in threads:
+            thread.join()
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

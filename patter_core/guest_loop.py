@@ -1,0 +1,129 @@
+"""Where users' code runs: their own event loop, never the engine's.
+
+A hook may use what belongs to its author's loop, and it may block. So async code runs on the loop
+that last opened the phone, while that runs; else on the loop that awaits the call; else on a spare
+one. Plain functions run on threads of their own. None of it can hold up audio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import threading
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from patter_core.workers import Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
+
+_SYNC_THREADS = 8
+
+
+class GuestLoops:
+    """Chooses a loop for users' code, and runs it there. Called on the engine's loop."""
+
+    def __init__(self) -> None:
+        """Know no loop yet."""
+        self._adopted: asyncio.AbstractEventLoop | None = None
+        self._spare = _SpareLoop()
+        self._workers = Workers("patter-guest", threads=_SYNC_THREADS)
+        self._lock = threading.Lock()
+
+    def adopt(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Prefer `loop`, which entered `serve()`, `async with phone` or `start()`."""
+        self._adopted = loop
+
+    def choose(
+        self,
+        awaiting: asyncio.AbstractEventLoop | None,
+        blocked: asyncio.AbstractEventLoop | None = None,
+    ) -> asyncio.AbstractEventLoop:
+        """The loop for one call's hooks.
+
+        Args:
+            awaiting: The loop that awaits the call; None when a thread waits for it.
+            blocked: The loop whose own thread waits for the call, and so cannot run anything.
+        """
+        for loop in (self._adopted, awaiting):
+            if loop is not None and loop is not blocked and loop.is_running():
+                return loop
+        return self._spare.loop()
+
+    async def call(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        function: Callable[..., Awaitable[T] | T],
+        *args: Any,
+    ) -> T:
+        """Run a user's function, async on `loop` or plain on a thread, and return its answer.
+
+        Cancelling the wait cancels an async function; a plain one runs on, unheard.
+        """
+        if _is_async(function):
+            return await _on(loop, function(*args))
+        with self._lock:
+            self._workers.start()
+        answer = await self._workers.run(function, *args)
+        return await _on(loop, answer) if inspect.isawaitable(answer) else answer
+
+    def stop(self) -> None:
+        """End the threads of our own once they are idle. Safe to repeat."""
+        self._spare.stop()
+        self._workers.release()
+
+
+async def _on(loop: asyncio.AbstractEventLoop, awaitable: Awaitable[T] | T) -> T:
+    async def finish() -> T:
+        answer: T = await awaitable  # type: ignore[misc]  # Checked by whoever calls.
+        return answer
+
+    coroutine = finish()
+    try:
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+    except RuntimeError:
+        coroutine.close()
+        raise
+    return await asyncio.wrap_future(future)
+
+
+def _is_async(function: object) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - an object with an async __call__
+    )
+
+
+class _SpareLoop:
+    """A loop on a daemon thread, for hooks whose author has none running. Started when needed."""
+
+    def __init__(self) -> None:
+        self._loop: Future[asyncio.AbstractEventLoop] | None = None
+        self._lock = threading.Lock()
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = Future()
+                threading.Thread(
+                    target=_live_on, args=(self._loop,), name="patter-spare", daemon=True
+                ).start()
+            return self._loop.result()
+
+    def stop(self) -> None:
+        with self._lock:
+            if self._loop is not None:
+                loop = self._loop.result()
+                loop.call_soon_threadsafe(loop.stop)
+                self._loop = None
+
+
+def _live_on(announce: Future[asyncio.AbstractEventLoop]) -> None:
+    loop = asyncio.new_event_loop()
+    announce.set_result(loop)
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()

@@ -1,0 +1,1 @@
+"""Carries a call out: performs what the call's machine asks for."""

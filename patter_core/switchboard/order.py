@@ -1,0 +1,60 @@
+"""One order for a call: what is wanted, by whom, and who wants to hear of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+
+    from patter_core.agent import Agent
+    from patter_core.calls.arguments import CallArguments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRequest:
+    """What an approval is asked about.
+
+    Attributes:
+        to: E.164.
+        price_estimate_usd: What the carrier is assumed to charge at most.
+    """
+
+    to: str
+    goal: str | None
+    first_message: str | None
+    max_duration_sec: int
+    price_estimate_usd: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What one call should be.
+
+    Attributes:
+        arguments: Checked.
+        agent: Who speaks.
+        key: The caller's idempotency key.
+        approve: Asked before a line is taken.
+        guest_loop: Where this call's hooks run.
+        ring_timeout_sec: How long it rings.
+        machine_detection: Whether the carrier should tell who or what answers.
+    """
+
+    arguments: CallArguments
+    agent: Agent
+    key: str | None
+    approve: Callable[[CallRequest], Awaitable[bool | str] | bool | str] | None
+    guest_loop: asyncio.AbstractEventLoop
+    ring_timeout_sec: int = 25
+    machine_detection: bool = True
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for orders that ask for the same thing: what a key may be used for again."""
+        text = json.dumps(self.arguments.model_dump(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
