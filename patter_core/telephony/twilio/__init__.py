@@ -1,0 +1,1 @@
+"""Twilio: the account, its REST, its webhooks and its Media Streams."""
