@@ -1,0 +1,1 @@
+"""Where intent and outcome are written."""
