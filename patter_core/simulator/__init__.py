@@ -1,0 +1,10 @@
+"""A phone network on loopback, which speaks the carriers' wire and rings simulated callees."""
+
+from __future__ import annotations
+
+from patter_core.simulator.callee import Callee
+from patter_core.simulator.faults import Faults
+from patter_core.simulator.leg import Leg
+from patter_core.simulator.network import PhoneNetwork
+
+__all__ = ["Callee", "Faults", "Leg", "PhoneNetwork"]

@@ -1,0 +1,260 @@
+"""One media stream: the WebSocket on which the network is the client, as Twilio is."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import contextlib
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import orjson
+
+from patter_core.audio.frames import FRAME_MS, SILENT_FRAME
+from patter_core.simulator.playback import PlaybackQueue
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from patter_core.simulator.callee import Handset
+    from patter_core.simulator.leg import LegRecord
+
+_LAG_SEC = 1.0
+_DEAD_SEC = 15.0
+_GOODBYE_SEC = 2.0
+_SILENT_PAYLOAD = base64.b64encode(SILENT_FRAME).decode()
+_MUST_HAVE = {
+    "media": {"event", "streamSid", "media"},
+    "mark": {"event", "streamSid", "mark"},
+    "clear": {"event", "streamSid"},
+}
+
+
+class MediaStream:
+    """A call's audio, both ways, on an open socket.
+
+    What the callee says leaves as media frames; what comes in is queued, played 20 ms at a time
+    and heard by the callee as it is played.
+    """
+
+    def __init__(
+        self,
+        socket: aiohttp.ClientWebSocketResponse,
+        leg: LegRecord,
+        handset: Handset,
+        *,
+        account_sid: str,
+        hang_up: Callable[[], None],
+        violation: Callable[[str], None],
+    ) -> None:
+        """`hang_up` is called when the callee does; `violation` with what was sent wrongly."""
+        self.sid = "MZ" + secrets.token_hex(16)
+        self.lagging = False
+        self._socket = socket
+        self._leg = leg
+        self._handset = handset
+        self._account_sid = account_sid
+        self._hang_up = hang_up
+        self._violation = violation
+        self._queue = PlaybackQueue()
+        self._sequence = 0
+        self._frames = 0
+        self._pong: asyncio.Future[None] | None = None
+        self._asked_at = 0.0
+
+    async def begin(self, parameters: dict[str, str]) -> None:
+        """Say which call this is."""
+        await self._send({"event": "connected", "protocol": "Call", "version": "1.0.0"})
+        await self._send(
+            {
+                "event": "start",
+                "sequenceNumber": self._next(),
+                "start": {
+                    "accountSid": self._account_sid,
+                    "streamSid": self.sid,
+                    "callSid": self._leg.sid,
+                    "tracks": ["inbound"],
+                    "mediaFormat": {
+                        "encoding": "audio/x-mulaw",
+                        "sampleRate": 8_000,
+                        "channels": 1,
+                    },
+                    "customParameters": parameters,
+                },
+                "streamSid": self.sid,
+            }
+        )
+
+    async def read(self) -> None:
+        """Take what the other side sends, until it closes the socket."""
+        while True:
+            message = await self._socket.receive()
+            match message.type:
+                case aiohttp.WSMsgType.PONG:
+                    self._answered()
+                case aiohttp.WSMsgType.TEXT:
+                    await self._take(message.data)
+                case aiohttp.WSMsgType.PING:
+                    await self._socket.pong(message.data)
+                case aiohttp.WSMsgType.BINARY:
+                    self._violation("a binary frame was sent on a media stream")
+                case _:
+                    self._answered()
+                    return
+
+    async def finish(self) -> None:
+        """Say that the call is over, and close; bounded."""
+        self._answered()
+        with contextlib.suppress(aiohttp.ClientError, ConnectionError, TimeoutError):
+            async with asyncio.timeout(_GOODBYE_SEC):
+                if not self._socket.closed:
+                    stop = {"accountSid": self._account_sid, "callSid": self._leg.sid}
+                    await self._send(
+                        {
+                            "event": "stop",
+                            "sequenceNumber": self._next(),
+                            "stop": stop,
+                            "streamSid": self.sid,
+                        }
+                    )
+                await self._socket.close()
+
+    def abort(self) -> None:
+        """Drop the connection without a word."""
+        connection = self._socket._response.connection  # noqa: SLF001 - aiohttp offers no abort
+        if connection is not None and connection.transport is not None:
+            connection.transport.abort()
+
+    # --- the clock's side --------------------------------------------------------------------
+
+    async def send_frame(self) -> None:
+        """See `PacedStream.send_frame`."""
+        if not self._leg.live or self._socket.closed:
+            return
+        played, marks = self._queue.play()
+        spoken = self._handset.tick(played)
+        self._frames += 1
+        try:
+            for name in marks:
+                await self._echo(name)
+            # A side that reads nothing gets nothing more, or our own buffer would fill and block.
+            if not self.lagging:
+                await self._send_audio(spoken)
+        except (aiohttp.ClientError, ConnectionError):
+            self._answered()
+        if self._handset.hung_up:
+            self._hang_up()
+
+    async def taken(self) -> None:
+        """See `PacedStream.taken`."""
+        if self._pong is not None and not self.lagging:
+            await self._pong
+
+    def watch(self, real_now: float) -> None:
+        """See `PacedStream.watch`."""
+        if self._pong is None:
+            return
+        waited = real_now - self._asked_at
+        if waited > _DEAD_SEC:
+            self.abort()
+        elif waited > _LAG_SEC:
+            self.lagging = True
+            if not self._pong.done():
+                self._pong.set_result(None)
+
+    # --- frames out --------------------------------------------------------------------------
+
+    async def _send_audio(self, frame: bytes) -> None:
+        silent = frame is SILENT_FRAME
+        payload = _SILENT_PAYLOAD if silent else base64.b64encode(frame).decode()
+        self._sequence += 1
+        await self._socket.send_str(
+            f'{{"event":"media","sequenceNumber":"{self._sequence}",'
+            f'"media":{{"track":"inbound","chunk":"{self._frames}",'
+            f'"timestamp":"{self._frames * FRAME_MS}","payload":"{payload}"}},'
+            f'"streamSid":"{self.sid}"}}'
+        )
+        if self._pong is None:
+            self._pong = asyncio.get_running_loop().create_future()
+            self._asked_at = time.monotonic()
+            await self._socket.ping()
+
+    async def _echo(self, name: str) -> None:
+        await self._send(
+            {
+                "event": "mark",
+                "sequenceNumber": self._next(),
+                "mark": {"name": name},
+                "streamSid": self.sid,
+            }
+        )
+
+    async def _send(self, message: dict[str, Any]) -> None:
+        await self._socket.send_str(orjson.dumps(message).decode())
+
+    def _next(self) -> str:
+        self._sequence += 1
+        return str(self._sequence)
+
+    def _answered(self) -> None:
+        self.lagging = False
+        pong, self._pong = self._pong, None
+        if pong is not None and not pong.done():
+            pong.set_result(None)
+
+    # --- frames in ---------------------------------------------------------------------------
+
+    async def _take(self, text: str) -> None:
+        try:
+            message = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            self._violation("a frame on a media stream was no JSON")
+            return
+        problem = self._problem(message)
+        if problem is not None:
+            self._violation(problem)
+            return
+        marks: list[str] = []
+        match message["event"]:
+            case "media":
+                self._take_audio(message["media"]["payload"])
+            case "mark":
+                marks = self._queue.mark(message["mark"]["name"])
+            case _:
+                marks = self._queue.clear()
+        for name in marks:
+            await self._echo(name)
+
+    def _take_audio(self, payload: str) -> None:
+        try:
+            audio = binascii.a2b_base64(payload, strict_mode=True)
+        except ValueError:
+            self._violation("a media payload was no base64")
+            return
+        if not audio or audio.startswith(b"RIFF"):
+            self._violation("a media payload was empty, or had a file's header")
+            return
+        self._queue.add(audio)
+
+    def _problem(self, message: Any) -> str | None:
+        """What is wrong with a frame; None for nothing."""
+        if not isinstance(message, dict):
+            return "a frame on a media stream was no JSON object"
+        event: Any = message.get("event")
+        keys = _MUST_HAVE.get(event) if isinstance(event, str) else None
+        if keys is None:
+            return f"a media stream knows no event {event!r}"
+        if message.keys() != keys:
+            return f"a {event} frame has the keys {', '.join(sorted(keys))} and no others"
+        if message["streamSid"] != self.sid:
+            return f"a {event} frame named another stream"
+        if event == "clear":
+            return None
+        key = "payload" if event == "media" else "name"
+        body: Any = message[event]
+        if not isinstance(body, dict) or set(body) != {key} or not isinstance(body[key], str):
+            return f"a {event} frame's {event} has one text, {key}"
+        return None
