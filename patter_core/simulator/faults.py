@@ -49,7 +49,7 @@ class Faults:
         times: int | None = 1,
         retry_after_sec: float | None = None,
     ) -> None:
-        """Spoil requests that create a call; with `after_creating` the call is made all the same."""
+        """Spoil requests that create a call; `after_creating`: the call is made all the same."""
         self._plan("create", kind, times, after=after_creating, retry_after_sec=retry_after_sec)
 
     def hang_ups(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from patter_core.simulator.callee import Callee, Handset
 
 Status = Literal[
@@ -25,7 +26,7 @@ Status = Literal[
 FINAL = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 
 EndedBy = Literal["callee", "caller", "instructions", "time_limit", "network"]
-"""Who ended a call: "caller" by a REST request, "instructions" when the TwiML ran out or hung up."""
+"""Who ended a call: "caller" by REST, "instructions" when the TwiML ran out or hung up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,21 +188,14 @@ class PhoneNetwork:
             async with aiohttp.ClientSession(connector=connector) as http:
                 sender = WebhookSender(http, self.auth_token, pace, self._callbacks)
                 async with asyncio.TaskGroup() as tasks:
-                    clock_task = tasks.create_task(pace.run())
-                    async with asyncio.TaskGroup() as calls:
-                        rest.open(
-                            Exchange(
-                                switch=self._switch,
-                                pace=pace,
-                                http=http,
-                                sender=sender,
-                                tasks=calls,
-                            )
+                    tasks.create_task(pace.run())
+                    tasks.create_task(_end_all_after(stop))
+                    rest.open(
+                        Exchange(
+                            switch=self._switch, pace=pace, http=http, sender=sender, tasks=tasks
                         )
-                        ready()
-                        await stop.wait()
-                        raise _Stopped
-                    clock_task.cancel()
+                    )
+                    ready()
         except* _Stopped:
             pass
         finally:
@@ -211,3 +204,8 @@ class PhoneNetwork:
 
 class _Stopped(Exception):
     """Ends everything that goes on, when the network is told to stop."""
+
+
+async def _end_all_after(stop: asyncio.Event) -> None:
+    await stop.wait()
+    raise _Stopped

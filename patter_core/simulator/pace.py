@@ -197,7 +197,7 @@ class Pace:
         first = self._ask_loops()
         await asyncio.sleep(QUIET_SEC)
         # The second round finds a loop that was asked between two pieces of long work.
-        second = self._ask_loops() if not first else first
+        second = first or self._ask_loops()
         if not first:
             await asyncio.sleep(_SHORT_POLL_SEC / 2)
         quiet = (

@@ -43,7 +43,7 @@ class PlaybackQueue:
         return self._passed()
 
     def play(self) -> tuple[bytes, list[str]]:
-        """The next 20 ms, shorter or empty when the queue runs dry, and the marks that it passed."""
+        """The next 20 ms, less when the queue runs dry, and the marks that it passed."""
         frame = bytes(self._audio[:FRAME_BYTES])
         if not frame:
             return frame, []

@@ -1,4 +1,4 @@
-"""A small engine for the network's tests: an answer URL, callbacks and a media socket on loopback."""
+"""A small engine for the network's tests: answer URL, callbacks and media socket on loopback."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class SmallEngine:
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.host = "127.0.0.1:{}".format(self._runner.addresses[0][1])
+        self.host = f"127.0.0.1:{self._runner.addresses[0][1]}"
         self.url = f"http://{self.host}"
         self.http = aiohttp.ClientSession()
         self.network.clock.join(asyncio.get_running_loop())

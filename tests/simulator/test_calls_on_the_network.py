@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import pytest
-
 from patter_core.simulator import Callee, PhoneNetwork
 from tests.simulator.small_engine import SmallEngine
 

@@ -239,7 +239,7 @@ class MediaStream:
             return
         self._queue.add(audio)
 
-    def _problem(self, message: Any) -> str | None:
+    def _problem(self, message: object) -> str | None:
         """What is wrong with a frame; None for nothing."""
         if not isinstance(message, dict):
             return "a frame on a media stream was no JSON object"

@@ -59,7 +59,7 @@ class Rest:
         """Begin to serve the calls of `exchange`."""
         self._exchange = exchange
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, or spoil it on command."""
         exchange = self._exchange
         if exchange is None:
@@ -82,15 +82,11 @@ class Rest:
     # --- routes ------------------------------------------------------------------------------
 
     def _dispatch(
-        self, exchange: Exchange, request: web.Request, form: dict[str, list[str]]
+        self, exchange: Exchange, request: web.BaseRequest, form: dict[str, list[str]]
     ) -> tuple[int, Any]:
         switch = exchange.switch
         try:
-            path = _PATH.fullmatch(request.path)
-            if not _authorised(request, switch.account_sid, switch.auth_token):
-                raise forms.BadForm(20003, "Authenticate", status=401)
-            if path is None or path["account"] != switch.account_sid:
-                raise _no_such(request)
+            path = _checked_path(request, switch.account_sid, switch.auth_token)
             return self._route(exchange, request, form, path["call"])
         except forms.BadForm as problem:
             if problem.breach:
@@ -100,7 +96,7 @@ class Rest:
     def _route(
         self,
         exchange: Exchange,
-        request: web.Request,
+        request: web.BaseRequest,
         form: dict[str, list[str]],
         call: str | None,
     ) -> tuple[int, Any]:
@@ -172,7 +168,7 @@ class Rest:
             leg.redirected.set()
 
     def _list(
-        self, exchange: Exchange, request: web.Request, query: dict[str, list[str]]
+        self, exchange: Exchange, request: web.BaseRequest, query: dict[str, list[str]]
     ) -> dict[str, Any]:
         forms.check_list(query)
         switch = exchange.switch
@@ -210,7 +206,7 @@ class Rest:
     # --- what goes wrong on command ----------------------------------------------------------
 
     async def _spoil(
-        self, request: web.Request, form: dict[str, list[str]], fault: Fault
+        self, request: web.BaseRequest, form: dict[str, list[str]], fault: Fault
     ) -> web.StreamResponse:
         exchange = self._exchange
         if fault.kind in ("hang", "reset"):
@@ -229,13 +225,15 @@ class Rest:
             response.headers["Date"] = format_datetime(exchange.switch.clock.wall(), usegmt=True)
         return response
 
-    def _note(self, request: web.Request, form: dict[str, list[str]], status: int | None) -> None:
+    def _note(
+        self, request: web.BaseRequest, form: dict[str, list[str]], status: int | None
+    ) -> None:
         self._requests.append(
             Request(method=request.method, path=request.path, form=form, status=status)
         )
 
 
-def _spoilt(request: web.Request, fault: Fault) -> tuple[int, bytes, dict[str, str]]:
+def _spoilt(request: web.BaseRequest, fault: Fault) -> tuple[int, bytes, dict[str, str]]:
     headers: dict[str, str] = {}
     if fault.retry_after_sec is not None:
         headers["Retry-After"] = f"{fault.retry_after_sec:g}"
@@ -255,7 +253,7 @@ def _spoilt(request: web.Request, fault: Fault) -> tuple[int, bytes, dict[str, s
             return status, orjson.dumps(error_body(20500, message, status)), headers
 
 
-def _what(request: web.Request) -> str | None:
+def _what(request: web.BaseRequest) -> str | None:
     """Which kind of fault a request can have."""
     path = _PATH.fullmatch(request.path)
     if path is None:
@@ -265,17 +263,26 @@ def _what(request: web.Request) -> str | None:
     return {"POST": "hang_up", "GET": "fetch"}.get(request.method)
 
 
-def _check_content_type(request: web.Request) -> None:
+def _check_content_type(request: web.BaseRequest) -> None:
     if request.content_type != "application/x-www-form-urlencoded":
         raise forms.BadForm(20001, f"A body cannot be {request.content_type}", status=415)
 
 
-def _authorised(request: web.Request, account_sid: str, auth_token: str) -> bool:
+def _authorised(request: web.BaseRequest, account_sid: str, auth_token: str) -> bool:
     expected = base64.b64encode(f"{account_sid}:{auth_token}".encode()).decode()
     return request.headers.get("Authorization") == f"Basic {expected}"
 
 
-def _no_such(request: web.Request, *, breach: bool = True) -> forms.BadForm:
+def _checked_path(request: web.BaseRequest, account_sid: str, auth_token: str) -> re.Match[str]:
+    if not _authorised(request, account_sid, auth_token):
+        raise forms.BadForm(20003, "Authenticate", status=401)
+    path = _PATH.fullmatch(request.path)
+    if path is None or path["account"] != account_sid:
+        raise _no_such(request)
+    return path
+
+
+def _no_such(request: web.BaseRequest, *, breach: bool = True) -> forms.BadForm:
     message = f"The requested resource {request.path} was not found"
     return forms.BadForm(20404, message, status=404, breach=breach)
 
@@ -284,7 +291,7 @@ def _whole(form: dict[str, list[str]], name: str) -> int | None:
     return int(form[name][0]) if name in form else None
 
 
-def _json(exchange: Exchange, status: int, payload: Any) -> web.Response:
+def _json(exchange: Exchange, status: int, payload: object) -> web.Response:
     body = b"" if payload is None else orjson.dumps(payload)
     response = web.Response(status=status, body=body, content_type="application/json")
     response.headers["Date"] = format_datetime(exchange.switch.clock.wall(), usegmt=True)

@@ -62,7 +62,7 @@ def parse(document: str) -> list[Verb]:
     """The verbs of `document` in order.
 
     Raises:
-        BadTwiml: It is no TwiML, or has something that we do not know, with a sentence that says so.
+        BadTwiml: It is no TwiML, or has something that we do not know; the sentence says what.
     """
     if "<!DOCTYPE" in document:
         raise BadTwiml("TwiML has no document type declaration")

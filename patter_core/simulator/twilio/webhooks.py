@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit
@@ -15,6 +14,8 @@ from yarl import URL
 from patter_core.simulator.twilio.signature import signature
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from patter_core.simulator.pace import Pace
 
 _ANSWER_SEC = 15.0
