@@ -27,6 +27,8 @@ class Limits:
     look_up_sec: float = 60.0
     """How long an unclear dial is looked for at the carrier."""
     look_up_every_sec: float = 2.0
+    carrier_busy_wait_sec: float = 10.0
+    """How long a carrier that is too busy may ask us to wait before the one other attempt."""
     carrier_margin_sec: float = 15.0
     """What the carrier's own time limit grants beyond ours."""
 
@@ -39,6 +41,10 @@ class Limits:
 
     ending_sec: float = 10.0
     """How long the one ending of a call may take, hang-up included."""
+    recovery_sec: float = 20.0
+    """How long an opening phone takes to settle what dead owners left."""
+    hooks_sec: float = 2.0
+    """How long a finished call waits for hooks that have not heard everything yet."""
     drain_sec: float = 10.0
     """How long closing, or the interpreter's exit, waits for live calls to end."""
 

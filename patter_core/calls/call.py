@@ -57,6 +57,13 @@ class Refused:
     sentence: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlreadyMade:
+    """An earlier call has this call's key: its outcome is this one's, and nobody is rung."""
+
+    status: Status
+
+
 @dataclass(frozen=True, slots=True)
 class IntentWritten:
     """The intent is on disk."""
@@ -157,6 +164,7 @@ class Settled:
 CallEvent = (
     GatesPassed
     | Refused
+    | AlreadyMade
     | IntentWritten
     | Adopted
     | DialFailed
@@ -274,7 +282,7 @@ class Call:
         if self.state is State.ENDED:
             return ()
         match event:
-            case GatesPassed() | Refused() | IntentWritten():
+            case GatesPassed() | Refused() | AlreadyMade() | IntentWritten():
                 return self._at_the_gates(event, now)
             case Adopted() | DialFailed() | DialUnclear() | LookUpFailed():
                 return self._dialled(event, now)
@@ -301,7 +309,7 @@ class Call:
                 assert_never(event)
 
     def _at_the_gates(
-        self, event: GatesPassed | Refused | IntentWritten, now: float
+        self, event: GatesPassed | Refused | AlreadyMade | IntentWritten, now: float
     ) -> tuple[Effect, ...]:
         if self.state is not State.QUEUED:
             return ()
@@ -312,6 +320,9 @@ class Call:
             case Refused(status=status, code=code, sentence=sentence):
                 self._writing = False
                 return self._conclude(Outcome(status=status, code=code, sentence=sentence), now)
+            case AlreadyMade(status=status):
+                self._writing = False
+                return self._conclude(Outcome(status=status), now)
             case IntentWritten():
                 self._writing = False
                 self.state = State.INTENT

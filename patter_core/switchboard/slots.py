@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     from patter_core.clock import Clock
 
 
-class QueueFull(Exception):  # noqa: N818 - a state of affairs, caught where it is raised
+class QueueFull(Exception):
     """As many calls are waiting as may."""
 
 
@@ -45,7 +46,8 @@ class Slots:
             if turn.done() and not turn.cancelled():
                 self.give_back()  # It came at the very moment when nobody wanted it any more.
             else:
-                self._waiting.remove(turn)
+                with contextlib.suppress(ValueError):  # Already passed over.
+                    self._waiting.remove(turn)
             raise
 
     def give_back(self) -> None:

@@ -1,0 +1,1 @@
+"""The door that carriers knock on: webhooks and media sockets, strangers kept out."""

@@ -1,0 +1,120 @@
+"""Answered: the conversation of one call, and the audio that it is connected to."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Protocol
+
+from patter_core.pipeline.session import (
+    ClearAudio,
+    PlayAudio,
+    PlayMark,
+    TurnFinished,
+    VoiceEvent,
+    VoiceSession,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from patter_core.agent import Agent
+    from patter_core.calls.transcript import Turn
+    from patter_core.pipeline.plan import SessionPlan
+    from patter_core.pipeline.resources import Resources
+
+_log = logging.getLogger(__name__)
+
+
+class MediaLink(Protocol):
+    """Our end of a call's audio. Nothing here waits."""
+
+    def play(self, audio: bytes) -> None:
+        """Send mu-law audio, to be played after what was sent before."""
+        ...
+
+    def mark(self, name: str) -> None:
+        """Ask to be told when everything before this was played."""
+        ...
+
+    def clear(self) -> None:
+        """Drop what was not played yet, what was not even sent first of all."""
+        ...
+
+    def close(self) -> None:
+        """End the audio. Safe to repeat."""
+        ...
+
+
+class Conversation:
+    """One call's conversation: opened before anybody is rung, begun when the audio is there."""
+
+    def __init__(self, plan: SessionPlan, agent: Agent, on_turn: Callable[[Turn], None]) -> None:
+        """Store what is needed; `on_turn` hears of each finished turn."""
+        self._plan = plan
+        self._agent = agent
+        self._on_turn = on_turn
+        self._link: asyncio.Future[MediaLink] = asyncio.get_running_loop().create_future()
+        self._session: VoiceSession | None = None
+        self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when the voice is ready; failed with the `ProviderError` that says why not."""
+
+    async def hold(self, resources: Resources) -> None:
+        """Open the voice, wait for the audio, converse until cancelled, close the voice.
+
+        Raises:
+            ProviderError: Speech or language failed for good once the call was answered.
+        """
+        try:
+            async with self._agent.engine.open(self._plan, resources) as session:
+                self._session = session
+                if not self.opened.done():
+                    self.opened.set_result(None)
+                link = await self._link
+                await session.run(lambda event: self._emit(link, event))
+        except Exception as error:
+            if self.opened.done():
+                raise
+            self.opened.set_exception(error)
+
+    @property
+    def link(self) -> MediaLink | None:
+        """The audio that the conversation is connected to, if it is."""
+        return self._link.result() if self._link.done() and not self._link.cancelled() else None
+
+    def begin(self, link: MediaLink) -> None:
+        """Connect the audio; the first link is the only one."""
+        if not self._link.done():
+            self._link.set_result(link)
+
+    def hear_audio(self, audio: bytes) -> None:
+        """Take the callee's audio."""
+        if self._session is not None:
+            self._session.hear_audio(audio)
+
+    def hear_mark(self, name: str) -> None:
+        """Take the news that a mark was reached."""
+        if self._session is not None:
+            self._session.hear_mark(name)
+
+    def say(self, text: str) -> bool:
+        """Have the agent say `text`; whether there is a conversation to say it in."""
+        if self._session is None or self.link is None:
+            return False
+        self._session.say(text)
+        return True
+
+    def transcript(self) -> tuple[Turn, ...]:
+        """Every turn so far, the one under way included."""
+        return self._session.transcript() if self._session is not None else ()
+
+    def _emit(self, link: MediaLink, event: VoiceEvent) -> None:
+        match event:
+            case PlayAudio(audio=audio):
+                link.play(audio)
+            case PlayMark(name=name):
+                link.mark(name)
+            case ClearAudio():
+                link.clear()
+            case TurnFinished(turn=turn):
+                self._on_turn(turn)

@@ -1,0 +1,118 @@
+"""The live calls of one open phone: by id for the door, by key so that none is dialled twice."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from patter_core.calls.call import EngineStopping
+from patter_core.errors import CarrierError, LedgerError
+from patter_core.switchboard import place
+from patter_core.switchboard.operator import Operator
+from patter_core.telephony.callref import verified
+from patter_core.telephony.carrier import CarrierCallId
+
+if TYPE_CHECKING:
+    from patter_core.calls.result import CallResult
+    from patter_core.switchboard.exchange import Exchange
+    from patter_core.switchboard.order import Order
+
+_log = logging.getLogger(__name__)
+
+
+class Desk:
+    """Takes orders and knows who carries them. Used on the engine's loop only.
+
+    Every call's tasks, and its ending, are children of `tasks`.
+    """
+
+    def __init__(self, exchange: Exchange, tasks: asyncio.TaskGroup) -> None:
+        """Begin with no calls."""
+        self.exchange = exchange
+        self._tasks = tasks
+        self._by_id: dict[str, Operator] = {}
+        self._by_key: dict[str, Operator] = {}
+        self._closed = False
+
+    @property
+    def live(self) -> int:
+        """How many calls are under way, those at the gates included."""
+        return len(self._by_id)
+
+    def place(self, order: Order) -> Operator | CallResult:
+        """Begin a call, or join the one that has the order's key.
+
+        Returns:
+            Who carries the call; or a result when there is nothing to carry.
+        """
+        if self._closed:
+            return place.phone_closed(order.arguments.to)
+        holder = None if order.key is None else self._by_key.get(order.key)
+        if holder is not None:
+            if holder.order.fingerprint != order.fingerprint:
+                return place.key_conflict(order.arguments.to)
+            return holder
+        operator = Operator(order, self.exchange, self._tasks)
+        self._by_id[operator.call_id] = operator
+        if order.key is not None:
+            self._by_key[order.key] = operator
+        self._tasks.create_task(self._carry(operator))
+        return operator
+
+    async def _carry(self, operator: Operator) -> None:
+        try:
+            await operator.carry()
+            await asyncio.wrap_future(operator.result)
+        finally:
+            self._by_id.pop(operator.call_id, None)
+            if operator.order.key is not None:
+                self._by_key.pop(operator.order.key, None)
+
+    def find(self, callref: str) -> Operator | None:
+        """Who carries the call that a signed reference names; None for a forged or ended one."""
+        call_id = verified(callref, self.exchange.ledger.signing_key)
+        return None if call_id is None else self._by_id.get(call_id)
+
+    def knows(self, callref: str) -> bool:
+        """Whether this reference is one that we signed, for a call that lives or is over."""
+        return verified(callref, self.exchange.ledger.signing_key) is not None
+
+    def find_id(self, call_id: str) -> Operator | None:
+        """Who carries the call with this id."""
+        return self._by_id.get(call_id)
+
+    async def turn_away(self, callref: str, carrier_call_id: str) -> None:
+        """Hang up a leg of a call that is over: it was lost sight of, and somebody still rings.
+
+        A call that another live phone carries is left alone.
+        """
+        call_id = verified(callref, self.exchange.ledger.signing_key)
+        if call_id is None:
+            return
+        try:
+            row = await self.exchange.ledger.read(call_id)
+            if row is not None and row.result is not None:
+                _log.warning("Call %s is over, but has a leg; it is hung up", call_id)
+                await self.exchange.line.hang_up(CarrierCallId(carrier_call_id))
+        except (CarrierError, LedgerError):
+            _log.warning("Call %s: its stray leg could not be hung up", call_id, exc_info=True)
+
+    async def drain(self, timeout_sec: float) -> bool:
+        """Take no more calls, end those that are live, and wait for their endings.
+
+        Returns:
+            Whether all of them ended in time (real time: the process may be about to end).
+        """
+        self._closed = True
+        operators = list(self._by_id.values())
+        for operator in operators:
+            operator.tell(EngineStopping())
+        pending = [asyncio.wrap_future(operator.result) for operator in operators]
+        if not pending:
+            return True
+        with self.exchange.clock.hold():
+            _, late = await asyncio.wait(pending, timeout=timeout_sec)
+        if late:
+            _log.error("%d calls did not end within %g s", len(late), timeout_sec)
+        return not late

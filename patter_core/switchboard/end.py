@@ -1,0 +1,89 @@
+"""The one ending of every call: hang up, close the audio, settle, write the result. Bounded."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from math import ceil
+from typing import TYPE_CHECKING
+
+from patter_core.calls.call import Call, Leg
+from patter_core.calls.cost import Cost
+from patter_core.calls.result import CallResult, iso_time
+from patter_core.calls.transcript import Turn, capped
+from patter_core.errors import CarrierError, LedgerError
+from patter_core.telephony.carrier import CarrierCallId
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from patter_core.switchboard.exchange import Exchange
+
+_log = logging.getLogger(__name__)
+
+
+async def hang_up(call: Call, call_id: str, exchange: Exchange) -> None:
+    """Tell the carrier that the call is over, unless it told us. A failure is logged.
+
+    The carrier's own time limit ends a leg that it could not be told to end.
+    """
+    if call.hang_up_needed and call.carrier_call_id is not None:
+        try:
+            async with exchange.clock.timeout(exchange.limits.ending_sec):
+                await exchange.line.hang_up(CarrierCallId(call.carrier_call_id))
+        except (CarrierError, TimeoutError):
+            _log.error("Call %s: the carrier could not be told to hang up", call_id, exc_info=True)
+
+
+async def close_record(result: CallResult, exchange: Exchange) -> None:
+    """Write how the call ended. A failure is logged: the caller gets the result all the same."""
+    try:
+        async with exchange.clock.timeout(exchange.limits.ending_sec):
+            await exchange.ledger.close_call(result.call_id, result)
+    except (LedgerError, TimeoutError):
+        _log.error("Call %s: its result could not be written", result.call_id, exc_info=True)
+
+
+def result_of(
+    call: Call, call_id: str, to: str, turns: tuple[Turn, ...], exchange: Exchange
+) -> CallResult:
+    """What became of a call that has ended."""
+    outcome = call.outcome
+    if outcome is None:
+        raise AssertionError("A call ends with an outcome")
+    now, wall = exchange.clock.now(), exchange.clock.wall()
+
+    def moment(then: float | None) -> datetime | None:
+        return None if then is None else wall - timedelta(seconds=now - then)
+
+    dialed = call.leg is not Leg.UNASKED
+    return CallResult(
+        call_id=call_id if outcome.status != "rejected" else "",
+        status=outcome.status,
+        duration_seconds=_talked_sec(call),
+        cost=_cost(call, exchange),
+        transcript=capped(turns, exchange.limits.transcript_chars),
+        to=to,
+        answered_by=call.answered_by,
+        ended_by=outcome.ended_by,
+        error=outcome.sentence,
+        error_code=outcome.code,
+        may_have_dialed=call.may_have_dialed,
+        started_at=iso_time(moment(call.dialed_at)),
+        answered_at=iso_time(moment(call.answered_at)),
+        ended_at=iso_time(moment(call.ended_at)) if dialed else None,
+    )
+
+
+def _talked_sec(call: Call) -> float:
+    if call.answered_at is None or call.ended_at is None:
+        return 0.0
+    return round(call.ended_at - call.answered_at, 3)
+
+
+def _cost(call: Call, exchange: Exchange) -> Cost:
+    """An estimate by begun minutes: carriers price a call minutes after its end."""
+    if call.answered_at is None:
+        return Cost(provisional=call.may_have_dialed)
+    minutes = ceil(max(_talked_sec(call), 1.0) / 60)
+    return Cost(telephony=round(minutes * exchange.carrier.usd_per_minute, 6), provisional=True)

@@ -1,0 +1,173 @@
+"""A hand on one call, usable from any loop and any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from concurrent.futures import Future
+from typing import TYPE_CHECKING
+
+from patter_core.calls.events import CallEnded
+from patter_core.calls.result import CallResult
+from patter_core.home_loop import HomeLoop
+from patter_core.switchboard.place import phone_closed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from patter_core.calls.events import ProgressEvent
+    from patter_core.switchboard.desk import Desk
+    from patter_core.switchboard.operator import Operator
+    from patter_core.switchboard.order import Order
+
+
+class LiveCall:
+    """A call that was asked for: watch it, take part in it, end it, fetch its result.
+
+    Whoever holds one counts as waiting for the call until `hang_up` or `leave`.
+    """
+
+    def __init__(self, order: Order, desk: Desk, home: HomeLoop) -> None:
+        """Ask for the call; nothing here waits. Made by the phone."""
+        self._prepare(order.arguments.to, home)
+        # Orders and everything after them reach the engine's loop in the order of posting, so a
+        # call that is left at once is still asked for first, and then cancelled.
+        if not home.post(self._ask, order, desk):
+            self._finish(phone_closed(self._to))
+
+    @classmethod
+    def finished(cls, result: CallResult) -> LiveCall:
+        """One that was over before it began: there was nothing to place."""
+        live = cls.__new__(cls)
+        live._prepare(result.to, HomeLoop())
+        live._finish(result)
+        return live
+
+    def _prepare(self, to: str, home: HomeLoop) -> None:
+        self._to = to
+        self._home = home
+        self._operator: Operator | None = None
+        self._outcome: Future[CallResult] = Future()
+        self._outcome.set_running_or_notify_cancel()
+        self._settled: Future[None] = Future()
+        self._settled.set_running_or_notify_cancel()
+        self._left = False
+
+    @property
+    def call_id(self) -> str:
+        """Patter's id; "" until the call has one."""
+        return self._operator.call_id if self._operator is not None else ""
+
+    @property
+    def done(self) -> bool:
+        """Whether the result is there."""
+        return self._outcome.done()
+
+    async def result(self) -> CallResult:
+        """Wait for the result. Cancelling the wait leaves the call as it is."""
+        return await asyncio.wrap_future(self._outcome)
+
+    def result_blocking(self, timeout_sec: float | None = None) -> CallResult:
+        """Like `result`, for a thread without a loop.
+
+        Raises:
+            TimeoutError: It was not there in time.
+        """
+        return self._outcome.result(timeout_sec)
+
+    async def settled(self) -> None:
+        """Wait until the intent is written, or the call is over without one."""
+        await asyncio.wrap_future(self._settled)
+
+    async def events(self) -> AsyncIterator[ProgressEvent]:
+        """Everything that happens, from the beginning on; ends with `CallEnded`."""
+        loop = asyncio.get_running_loop()
+        arrived: asyncio.Queue[ProgressEvent] = asyncio.Queue()
+
+        def forward(event: ProgressEvent) -> None:
+            with contextlib.suppress(RuntimeError):  # The loop that listened is closed.
+                loop.call_soon_threadsafe(arrived.put_nowait, event)
+
+        self.listen(forward)
+        try:
+            while True:
+                event = await arrived.get()
+                yield event
+                if isinstance(event, CallEnded):
+                    return
+        finally:
+            self._home.post(self._unlisten, forward)
+
+    def listen(self, listener: Callable[[ProgressEvent], None]) -> None:
+        """Call `listener` on the engine's thread with every event; it must return at once."""
+        if not self._home.post(self._listen, listener) and self.done:
+            listener(CallEnded(call_id=self.call_id, result=self._outcome.result()))
+
+    async def say(self, text: str) -> bool:
+        """Have the agent say `text` next, in these words; whether the call was live to hear it."""
+        said: Future[bool] = Future()
+        said.set_running_or_notify_cancel()
+        if not self._home.post(lambda: said.set_result(self._say(text))):
+            return False
+        return await asyncio.wrap_future(said)
+
+    async def hang_up(self) -> None:
+        """End the call: `canceled`, whoever else waits for it. Safe to repeat."""
+        self._home.post(self._cancel)
+
+    def leave(self) -> None:
+        """Wait no more; a call that nobody waits for is ended. From any thread; safe to repeat."""
+        self._home.post(self._leave)
+
+    def snapshot(self) -> CallResult:
+        """The call as it is now, `in_progress` unless it is over."""
+        if self._outcome.done():
+            return self._outcome.result()
+        if self._operator is None:
+            return CallResult(call_id="", status="in_progress", to=self._to)
+        return self._operator.snapshot()
+
+    # --- on the engine's loop ----------------------------------------------------------------
+
+    def _ask(self, order: Order, desk: Desk) -> None:
+        placed = desk.place(order)
+        if isinstance(placed, CallResult):
+            self._finish(placed)
+            return
+        self._operator = placed
+        joined = placed.order is not order
+        placed.join()
+        placed.settled.add_done_callback(lambda _: self._settle())
+        placed.result.add_done_callback(
+            lambda future: self._finish(future.result().as_replay() if joined else future.result())
+        )
+
+    def _finish(self, result: CallResult) -> None:
+        self._settle()
+        self._outcome.set_result(result)
+
+    def _settle(self) -> None:
+        if not self._settled.done():
+            self._settled.set_result(None)
+
+    def _listen(self, listener: Callable[[ProgressEvent], None]) -> None:
+        if self._operator is not None:
+            self._operator.audience.join(listener)
+        elif self.done:
+            listener(CallEnded(call_id="", result=self._outcome.result()))
+
+    def _unlisten(self, listener: Callable[[ProgressEvent], None]) -> None:
+        if self._operator is not None:
+            self._operator.audience.leave(listener)
+
+    def _say(self, text: str) -> bool:
+        return self._operator is not None and self._operator.say(text)
+
+    def _leave(self) -> None:
+        if self._operator is not None and not self._left:
+            self._left = True
+            self._operator.leave()
+
+    def _cancel(self) -> None:
+        if self._operator is not None:
+            self._operator.cancel()

@@ -1,0 +1,327 @@
+"""Carries one call: feeds its machine with events, and performs the effects that come out."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, assert_never
+
+from patter_core.calls import call as machine
+from patter_core.calls.call import Call, CallEvent, Effect
+from patter_core.calls.events import Answered, CallEnded, Dialing, Queued, Ringing, TurnSpoken
+from patter_core.calls.result import CallResult
+from patter_core.calls.status import State
+from patter_core.errors import LedgerError, PatterError, ProviderError
+from patter_core.switchboard import end, place
+from patter_core.switchboard.audience import Audience
+from patter_core.switchboard.connect import Conversation, MediaLink
+from patter_core.switchboard.look_up import look_up
+from patter_core.telephony.callref import new_call_id
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+    from patter_core.calls.transcript import Turn
+    from patter_core.switchboard.exchange import Exchange
+    from patter_core.switchboard.order import Order
+
+_log = logging.getLogger(__name__)
+
+
+class Operator:
+    """One call, from the order to the result. Lives on the engine's loop; `result` everywhere.
+
+    Attributes:
+        call_id: Patter's id for the call.
+        order: What was asked for.
+        result: Done exactly once, whatever happens; cannot be cancelled.
+        settled: Done once the intent is written, or it is certain that it never will be.
+        audience: Who hears of the call.
+    """
+
+    def __init__(self, order: Order, exchange: Exchange, endings: asyncio.TaskGroup) -> None:
+        """Take the order; `carry` does the rest. `endings` outlives the call's own tasks."""
+        self.call_id = new_call_id()
+        self.order = order
+        self.result: Future[CallResult] = Future()
+        self.result.set_running_or_notify_cancel()
+        self.settled: Future[None] = Future()
+        self.settled.set_running_or_notify_cancel()
+        self.audience = Audience()
+        self._exchange = exchange
+        self._endings = endings
+        self._call = Call(
+            max_duration_sec=order.arguments.max_duration_sec,
+            media_wait_sec=exchange.limits.media_wait_sec,
+            media_lost_sec=exchange.limits.media_lost_sec,
+        )
+        self._inbox: asyncio.Queue[CallEvent] = asyncio.Queue()
+        self._group: asyncio.TaskGroup | None = None
+        self._children: set[asyncio.Task[None]] = set()
+        self._conversation: Conversation | None = None
+        self._link: MediaLink | None = None
+        self._earlier: CallResult | None = None
+        self._holds_slot = False
+        self._row_written = False
+        self._waiters = 0
+
+    # --- for those who wait ------------------------------------------------------------------
+
+    def join(self) -> None:
+        """One more waits for this call."""
+        self._waiters += 1
+
+    def leave(self) -> None:
+        """One wants it no more; with the last one it is cancelled."""
+        self._waiters -= 1
+        if self._waiters <= 0:
+            self.cancel()
+
+    def cancel(self) -> None:
+        """End the call, whoever waits for it."""
+        self.tell(machine.CancelAsked())
+
+    def snapshot(self) -> CallResult:
+        """The call as it is now, `in_progress` unless it is over."""
+        if self.result.done():
+            return self.result.result()
+        return CallResult(
+            call_id=self.call_id,
+            status="in_progress",
+            transcript=self._conversation.transcript() if self._conversation else (),
+            to=self.order.arguments.to,
+            may_have_dialed=self._call.may_have_dialed,
+        )
+
+    def say(self, text: str) -> bool:
+        """Have the agent say `text`; whether the call was live to hear it."""
+        return self._conversation is not None and self._conversation.say(text)
+
+    # --- for the door ------------------------------------------------------------------------
+
+    def tell(self, event: CallEvent) -> None:
+        """Report an event; it is dealt with after those before it."""
+        self._inbox.put_nowait(event)
+
+    def adopt(self, carrier_call_id: str) -> bool:
+        """Take a carrier's word, which bore our reference, for the id of our leg.
+
+        Returns:
+            False when this call has another leg: then that one is a stranger.
+        """
+        known = self._call.carrier_call_id
+        if known is None:
+            self.tell(machine.Adopted(carrier_call_id=carrier_call_id))
+        return known in (None, carrier_call_id)
+
+    def connect(self, carrier_call_id: str, link: MediaLink) -> Conversation | None:
+        """Connect the call's audio, once; None when it has some, or is not up."""
+        if self._link is not None or self._conversation is None or self.ending:
+            return None
+        if not self.adopt(carrier_call_id):
+            return None
+        self._link = link
+        self.tell(machine.MediaOpened())
+        return self._conversation
+
+    @property
+    def ending(self) -> bool:
+        """Whether the call is over, or nearly, so that nothing may begin any more."""
+        return self._call.outcome is not None or self._call.state.rank >= State.ENDING.rank
+
+    # --- the call's own task -----------------------------------------------------------------
+
+    async def carry(self) -> None:
+        """Carry the call to its end. Always gives a result, and raises nothing of the call."""
+        self.audience.tell(Queued(call_id=self.call_id, to=self.order.arguments.to))
+        try:
+            async with asyncio.TaskGroup() as self._group:
+                self._start(self._pass_gates())
+                await self._pump()
+                # What is still running must not hold up the hang-up, however it takes its
+                # cancellation: the ending is not its sibling.
+                self._begin_ending()
+                for child in tuple(self._children):
+                    child.cancel()
+        except Exception:  # noqa: BLE001 - our own mistake in one call must not touch the others
+            _log.exception("Call %s failed inside the engine", self.call_id)
+            if self._call.state.rank < State.ENDING.rank:
+                sentence = "The call failed inside the engine"
+                self._apply(machine.EngineFailed(code="internal", sentence=sentence))
+                self._begin_ending()
+
+    async def _pump(self) -> None:
+        while self._call.state.rank < State.ENDING.rank:
+            event = await self._inbox.get()
+            before = (self._call.state, self._call.carrier_call_id)
+            effects = self._apply(event)
+            if (self._call.state, self._call.carrier_call_id) != before:
+                await self._record_move()
+            if self._call.state is not before[0]:
+                self._announce()
+            for effect in effects:
+                self._perform(effect)
+
+    def _apply(self, event: CallEvent) -> tuple[Effect, ...]:
+        return self._call.apply(event, self._exchange.clock.now())
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case machine.WriteIntent():
+                self._start(self._write_intent())
+            case machine.Dial():
+                self._start(self._report(place.dial(self.order, self.call_id, self._exchange)))
+            case machine.LookUp():
+                row = place.intent_row(self.order, self.call_id, self._exchange)
+                seconds = self._exchange.limits.look_up_sec
+                self._start(self._report(look_up(row, self._exchange, seconds=seconds)))
+            case machine.StartTimer(timer=timer, seconds=seconds):
+                self._start(self._wait(timer, seconds))
+            case machine.Converse():
+                if self._conversation is not None and self._link is not None:
+                    self._conversation.begin(self._link)
+            case machine.End():
+                pass  # The pump stops at this state; what comes next is the ending.
+            case _:
+                assert_never(effect)
+
+    def _start(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        if self._group is not None:
+            child = self._group.create_task(coroutine)
+            self._children.add(child)
+            child.add_done_callback(self._children.discard)
+
+    # --- effects -----------------------------------------------------------------------------
+
+    async def _pass_gates(self) -> None:
+        try:
+            self.tell(await self._gates())
+        except PatterError as error:
+            self.tell(place.unforeseen(error, self.call_id))
+
+    async def _gates(self) -> CallEvent:
+        order, exchange = self.order, self._exchange
+        self._earlier = await place.earlier_result(order, exchange)
+        if self._earlier is not None:
+            return machine.AlreadyMade(status=self._earlier.status)
+        refused = place.judge(order, exchange) or await place.ask_approval(order, exchange)
+        refused = refused or place.dry_run(exchange) or await place.take_slot(exchange)
+        if refused is not None:
+            return refused
+        self._holds_slot = True
+        return await self._open_voice() or machine.GatesPassed()
+
+    async def _open_voice(self) -> machine.Refused | None:
+        arguments = self.order.arguments
+        plan = self.order.agent.plan(
+            call_id=self.call_id,
+            goal=arguments.goal,
+            first_message=arguments.first_message,
+            disclosure=self._exchange.policy.disclosure,
+        )
+        self._conversation = Conversation(plan, self.order.agent, self._turn_finished)
+        self._start(self._converse(self._conversation))
+        try:
+            await self._conversation.opened
+        except ProviderError as error:
+            _log.warning("Call %s: the voice could not be had: %s", self.call_id, error)
+            sentence = "The agent's voice or model could not be reached, so nobody was rung"
+            return machine.Refused(status="failed", code="provider_failed", sentence=sentence)
+        return None
+
+    async def _converse(self, conversation: Conversation) -> None:
+        try:
+            await conversation.hold(self._exchange.resources)
+        except ProviderError as error:
+            _log.warning("Call %s: the conversation broke off: %s", self.call_id, error)
+            sentence = "The agent's voice or model failed during the call, so it was hung up"
+            self.tell(machine.EngineFailed(code="provider_failed", sentence=sentence))
+
+    async def _write_intent(self) -> None:
+        row = place.intent_row(self.order, self.call_id, self._exchange)
+        try:
+            holder = await self._exchange.ledger.intend(row)
+            if holder is None:
+                self._row_written = True
+                self.tell(machine.IntentWritten())
+                return
+            # Another phone took the key since we looked: its call is ours.
+            self._earlier = await place.earlier_result(self.order, self._exchange)
+        except PatterError as error:
+            self.tell(place.unforeseen(error, self.call_id))
+            return
+        if self._earlier is not None:
+            self.tell(machine.AlreadyMade(status=self._earlier.status))
+        else:  # And that call came to nothing, so that the key is free again.
+            await self._write_intent()
+
+    async def _report(self, coroutine: Coroutine[Any, Any, CallEvent]) -> None:
+        self.tell(await coroutine)
+
+    async def _wait(self, timer: machine.Timer, seconds: float) -> None:
+        await self._exchange.clock.sleep(seconds)
+        self.tell(machine.TimerFired(timer=timer))
+
+    # --- telling others ----------------------------------------------------------------------
+
+    async def _record_move(self) -> None:
+        """Write where the call is, before anything is done about it."""
+        call = self._call
+        if not self._row_written or call.state in (State.INTENT, State.ENDED):
+            return
+        answered_at = self._exchange.clock.wall() if call.state is State.LIVE else None
+        try:
+            await self._exchange.ledger.move(
+                self.call_id,
+                call.state,
+                carrier_call_id=call.carrier_call_id,
+                answered_at=answered_at,
+            )
+        except LedgerError:
+            # The intent is on disk; a live call goes on and ends properly without the rest.
+            _log.warning("Call %s: a move could not be written", self.call_id, exc_info=True)
+
+    def _announce(self) -> None:
+        match self._call.state:
+            case State.INTENT:
+                self._settle()
+                self.audience.tell(Dialing(call_id=self.call_id, to=self.order.arguments.to))
+            case State.RINGING:
+                self.audience.tell(Ringing(call_id=self.call_id))
+            case State.LIVE:
+                self.audience.tell(Answered(call_id=self.call_id))
+            case _:
+                pass
+
+    def _turn_finished(self, turn: Turn) -> None:
+        self._exchange.ledger.note_turn(self.call_id, turn)
+        self.audience.tell(TurnSpoken(call_id=self.call_id, turn=turn))
+
+    def _settle(self) -> None:
+        if not self.settled.done():
+            self.settled.set_result(None)
+
+    # --- the ending --------------------------------------------------------------------------
+
+    def _begin_ending(self) -> None:
+        turns = self._conversation.transcript() if self._conversation is not None else ()
+        self._endings.create_task(self._end(turns))
+
+    async def _end(self, turns: tuple[Turn, ...]) -> None:
+        """Outside of the call's own tasks: nothing that ends them can end this."""
+        await end.hang_up(self._call, self.call_id, self._exchange)
+        if self._link is not None:
+            self._link.close()
+        result = self._earlier or end.result_of(
+            self._call, self.call_id, self.order.arguments.to, turns, self._exchange
+        )
+        if self._row_written:
+            await end.close_record(result, self._exchange)
+        self._apply(machine.Settled())
+        if self._holds_slot:
+            self._exchange.slots.give_back()
+        self._settle()
+        self.audience.tell(CallEnded(call_id=self.call_id, result=result))
+        self.result.set_result(result)

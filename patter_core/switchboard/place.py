@@ -1,0 +1,197 @@
+"""Up to the dial: the key, the gates, the intent, and the one request."""
+
+from __future__ import annotations
+
+import logging
+from math import ceil
+from typing import TYPE_CHECKING
+
+from patter_core.calls.call import (
+    Adopted,
+    CallEvent,
+    DialFailed,
+    DialUnclear,
+    Refused,
+)
+from patter_core.calls.ledger import CallRow
+from patter_core.calls.result import CallResult, rejected
+from patter_core.calls.status import State
+from patter_core.errors import (
+    CarrierBusy,
+    CarrierNotReached,
+    CarrierRefused,
+    CarrierUnclear,
+    PatterError,
+)
+from patter_core.switchboard.order import CallRequest
+from patter_core.switchboard.recover import settle_abandoned
+from patter_core.switchboard.slots import QueueFull
+from patter_core.telephony.carrier import DialRequest
+
+if TYPE_CHECKING:
+    from patter_core.switchboard.exchange import Exchange
+    from patter_core.switchboard.order import Order
+
+_log = logging.getLogger(__name__)
+
+_WATCH_EVERY_SEC = 0.5
+
+
+async def earlier_result(order: Order, exchange: Exchange) -> CallResult | None:
+    """What became of an earlier call with this order's key; None when the key is free.
+
+    A call of another live phone is waited for; what a dead one left is settled first.
+    """
+    if order.key is None:
+        return None
+    ledger = exchange.ledger
+    row = await ledger.find(exchange.scope, order.key)
+    while row is not None:
+        if row.fingerprint != order.fingerprint:
+            return key_conflict(order.arguments.to)
+        if row.result is not None:
+            return row.result.as_replay() if row.result.may_have_dialed else None
+        if await ledger.owner_lives(row.owner):
+            await exchange.clock.sleep(_WATCH_EVERY_SEC)
+        else:
+            await settle_abandoned(row, exchange)
+        row = await ledger.read(row.call_id)
+    return None
+
+
+def key_conflict(to: str) -> CallResult:
+    """The answer to a key that was used for something else."""
+    return rejected(
+        to,
+        "idempotency_conflict",
+        "This idempotency_key was used for a call with other arguments; use a new one",
+    )
+
+
+def judge(order: Order, exchange: Exchange) -> Refused | None:
+    """What the policy says of this order, as far as that never changes."""
+    arguments = order.arguments
+    refusal = exchange.policy.judge(arguments.to, arguments.max_duration_sec)
+    if refusal is not None:
+        return Refused(status="rejected", code=refusal.code, sentence=refusal.sentence)
+    return None
+
+
+async def ask_approval(order: Order, exchange: Exchange) -> Refused | None:
+    """Ask whoever must approve; None means yes."""
+    if order.approve is None:
+        return None
+    arguments = order.arguments
+    minutes = ceil(arguments.max_duration_sec / 60)
+    request = CallRequest(
+        to=arguments.to,
+        goal=arguments.goal,
+        first_message=arguments.first_message,
+        max_duration_sec=arguments.max_duration_sec,
+        price_estimate_usd=round(minutes * exchange.carrier.usd_per_minute, 4),
+    )
+    seconds = exchange.limits.approve_timeout_sec
+    try:
+        async with exchange.clock.timeout(seconds):
+            with exchange.clock.hold():
+                answer = await exchange.guests.call(order.guest_loop, order.approve, request)
+    except TimeoutError:
+        return _denied(f"The call was not approved within {seconds:g} s")
+    except Exception:  # noqa: BLE001 - a user's function; whatever it raises means no
+        _log.exception("The approval of a call raised; that counts as no")
+        return _denied("The call was not approved")
+    if answer is True:
+        return None
+    if isinstance(answer, str) and answer.strip():
+        return _denied(f"The call was not approved: {answer.strip()}")
+    return _denied("The call was not approved")
+
+
+def _denied(sentence: str) -> Refused:
+    return Refused(status="rejected", code="approval_denied", sentence=sentence)
+
+
+async def take_slot(exchange: Exchange) -> Refused | None:
+    """Wait for a free line; None means that one is ours, to be given back."""
+    seconds = exchange.limits.queue_timeout_sec
+    try:
+        await exchange.slots.take(seconds)
+    except QueueFull:
+        sentence = "Too many calls are waiting for a line already; try again later"
+        return Refused(status="rejected", code="queue_full", sentence=sentence)
+    except TimeoutError:
+        sentence = f"No line became free within {seconds:g} s; try again later"
+        return Refused(status="rejected", code="queue_timeout", sentence=sentence)
+    return None
+
+
+def dry_run(exchange: Exchange) -> Refused | None:
+    """The last gate: a rehearsal stops here."""
+    if not exchange.policy.dry_run:
+        return None
+    sentence = "This was a dry run: every check passed, and nobody was rung"
+    return Refused(status="rejected", code="dry_run", sentence=sentence)
+
+
+def intent_row(order: Order, call_id: str, exchange: Exchange) -> CallRow:
+    """What is written before the carrier hears of the call."""
+    return CallRow(
+        call_id=call_id,
+        owner=exchange.ledger.owner,
+        scope=exchange.scope,
+        key=order.key,
+        fingerprint=order.fingerprint,
+        state=State.INTENT,
+        to=order.arguments.to,
+        from_=exchange.phone_number,
+        intended_at=exchange.clock.wall(),
+    )
+
+
+async def dial(order: Order, call_id: str, exchange: Exchange) -> CallEvent:
+    """Ask the carrier to ring, once; what became of that.
+
+    A carrier that is too busy has rung nobody, so it alone is asked a second time, when it says
+    to, and the wait is short.
+    """
+    request = DialRequest(
+        to=order.arguments.to,
+        from_=exchange.phone_number,
+        answer_url=exchange.webhook_url("answer", call_id),
+        status_url=exchange.webhook_url("status", call_id),
+        machine_url=(exchange.webhook_url("machine", call_id) if order.machine_detection else None),
+        ring_timeout_sec=order.ring_timeout_sec,
+        time_limit_sec=ceil(order.arguments.max_duration_sec + exchange.limits.carrier_margin_sec),
+    )
+    try:
+        try:
+            carrier_call_id = await exchange.line.dial(request)
+        except CarrierBusy as busy:
+            wait_sec = busy.retry_after_sec
+            if wait_sec is None or wait_sec > exchange.limits.carrier_busy_wait_sec:
+                raise
+            await exchange.clock.sleep(wait_sec)
+            carrier_call_id = await exchange.line.dial(request)
+    except CarrierRefused as error:
+        return DialFailed(code="carrier_refused", sentence=str(error))
+    except CarrierBusy:
+        return DialFailed(code="carrier_busy", sentence="The carrier is too busy; try again later")
+    except CarrierNotReached:
+        sentence = "The carrier could not be reached, and nobody was rung; try again later"
+        return DialFailed(code="carrier_not_reached", sentence=sentence)
+    except CarrierUnclear:
+        _log.warning("Call %s: the carrier gave no clear answer to the dial", call_id)
+        return DialUnclear()
+    return Adopted(carrier_call_id=carrier_call_id)
+
+
+def unforeseen(error: PatterError | Exception, call_id: str) -> Refused:
+    """Something of ours failed before anybody was rung."""
+    _log.error("Call %s could not be prepared", call_id, exc_info=error)
+    sentence = "The call could not be prepared, and nobody was rung"
+    return Refused(status="failed", code="internal", sentence=sentence)
+
+
+def phone_closed(to: str) -> CallResult:
+    """The answer to an order that comes when the phone is closed, or closing."""
+    return rejected(to, "phone_closed", "The phone is closed; call start() to open it again")
