@@ -154,6 +154,7 @@ def test_a_digit_that_no_telephone_has_is_ignored(digit):
         '{"event":"mark","mark":{"name":null}}',
         '{"event":"unheard-of"}',
         "\udcff",
+        '{"event":"start","start":{"callSid":"CA","streamSid":"\\ud800"}}',
         b"\xff\xfe\x00",
         b"",
     ],

@@ -45,11 +45,11 @@ class TwilioMediaWire:
         except orjson.JSONDecodeError:
             return None
         match message:
-            case {"event": "media", "media": {"payload": str(payload), **media}}:
+            case {"event": "media", "media": {"payload": str(payload)} as media}:
                 return _audio(payload, media.get("track"))
             case {
                 "event": "start",
-                "start": {"callSid": str(call), "streamSid": str(stream), **start},
+                "start": {"callSid": str(call), "streamSid": str(stream)} as start,
             }:
                 return self._start(call, stream, start)
             case {"event": "mark", "mark": {"name": str(name)}}:
@@ -65,7 +65,7 @@ class TwilioMediaWire:
         if self._stream or not call or not stream:
             return None
         if not _is_mulaw(start.get("mediaFormat")):
-            _log.warning("Stream %s is not mono mu-law at 8 kHz and is not read", stream)
+            _log.warning("A media stream is not mono mu-law at 8 kHz and is not read")
             return None
         match start:
             case {"customParameters": {"callref": str(callref)}}:
