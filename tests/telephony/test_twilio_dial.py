@@ -19,6 +19,7 @@ from patter_core.clock import SimulatedClock, SystemClock
 from patter_core.config import Limits
 from patter_core.errors import (
     CarrierBusy,
+    CarrierError,
     CarrierNotReached,
     CarrierRefused,
     CarrierUnclear,
@@ -250,6 +251,8 @@ async def test_a_closed_session_sent_nothing():
     async with aiohttp.ClientSession() as http:
         line = Twilio(ACCOUNT, TOKEN).line(http, SystemClock(), Limits())
     assert isinstance(await outcome(line), CarrierNotReached)
+    with pytest.raises(CarrierError):
+        await line.hang_up(CALL)
 
 
 # --- unclear ---------------------------------------------------------------------------------

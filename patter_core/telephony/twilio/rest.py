@@ -151,6 +151,8 @@ class TwilioLine:
         Raises:
             CarrierError: None of them got an answer, or only that Twilio is busy or broken.
         """
+        if self._http.closed:
+            raise CarrierError("The phone is closed, so Twilio was not asked")
         with self._clock.hold():
             # Not the calling form of this: it would hand the arguments, numbers, to logging hooks.
             async for attempt in stamina.retry_context(
