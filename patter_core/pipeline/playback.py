@@ -1,0 +1,297 @@
+"""What was sent to the callee, what was heard of it, and when to send more.
+
+No I/O and no waiting: audio and news go in, wishes for the line come out. Time is the callee's own
+audio: while 20 ms of it arrive, 20 ms of ours are played. Marks correct that reckoning: one that
+came back says for certain that everything before it was played, and how far the playing lags
+behind our clock (the way to the carrier and back).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from patter_core.audio.frames import BYTES_PER_MS, FRAME_BYTES, SILENCE
+from patter_core.pipeline.sentences import joined, whole_words
+from patter_core.pipeline.session import PlayAudio, PlayMark
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Wish = PlayAudio | PlayMark
+"""What playback asks of the line."""
+
+_BYTES_PER_LETTER = 530.0  # Fifteen letters a second, until this call's own voice tells better.
+_NOTHING: tuple[Wish, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How much of one piece of speech was heard.
+
+    Attributes:
+        text: What was meant to be said.
+        heard: The words of it that were heard.
+    """
+
+    text: str
+    heard: str
+
+
+@dataclass(slots=True)
+class _Piece:
+    """One piece of speech. Positions count the bytes of the whole call."""
+
+    text: str
+    start: int
+    audio: int = 0  # Bytes of speech, without what fills up the last frame.
+    end: int | None = None  # Where it ends, once the voice has given all of it.
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    position: int
+    due: int  # The callee's bytes by which everything up to here has been played, if all is well.
+
+
+class Playback:
+    """One call's speech on its way to the callee, turn by turn.
+
+    For each turn: `begin_piece`, `feed` and `end_piece` for every piece, then `end_turn`. It is
+    over when `finished`; `next_turn`, or `cut`, makes room for another.
+
+    Attributes:
+        underruns: How often the callee had to wait in the middle of a turn.
+    """
+
+    def __init__(
+        self,
+        *,
+        lead_ms: int = 160,
+        mark_every_ms: int = 400,
+        mark_grace_ms: int = 1_000,
+        prefetch_ms: int = 2_000,
+    ) -> None:
+        """Begin with a silent line.
+
+        Args:
+            lead_ms: How much may be sent ahead of what has been played.
+            mark_every_ms: How far apart marks are within a piece.
+            mark_grace_ms: How long after it was due a mark counts as lost.
+            prefetch_ms: How much audio may always wait here, whatever number of pieces it is.
+        """
+        self.underruns = 0
+        self._lead = max(lead_ms * BYTES_PER_MS, FRAME_BYTES)
+        self._mark_every = max(mark_every_ms * BYTES_PER_MS // FRAME_BYTES, 1) * FRAME_BYTES
+        self._grace = mark_grace_ms * BYTES_PER_MS
+        self._prefetch = prefetch_ms * BYTES_PER_MS
+
+        self._clock = 0  # Bytes heard from the callee: our clock.
+        self._sent = 0
+        self._played_out = 0  # The clock when everything sent will have been played.
+        self._waiting = bytearray()
+        self._marks: dict[str, _Mark] = {}  # Not back yet, in order.
+        self._given_up: set[str] = set()
+        self._mark_count = 0
+        self._last_marked = 0
+        self._reached = 0  # Everything before this was played for certain.
+        self._lag = 0
+        self._marks_came = False
+        self._marks_trusted = True
+
+        self._bytes_per_letter = _BYTES_PER_LETTER
+        self._pieces: list[_Piece] = []
+        self._sending = 0  # The piece that the next byte belongs to.
+        self._runs: list[tuple[int, int]] = []  # (position, clock) where unbroken audio began.
+        self._all_said = False
+
+    @property
+    def now_ms(self) -> int:
+        """Milliseconds of the callee's audio so far: the conversation's clock."""
+        return self._clock // BYTES_PER_MS
+
+    @property
+    def started_ms(self) -> int | None:
+        """When the turn's first sound was played; None before that."""
+        return self._runs[0][1] // BYTES_PER_MS if self._runs else None
+
+    @property
+    def hungry(self) -> bool:
+        """Whether the next piece should be voiced now: at most one waits behind what plays."""
+        return len(self._pieces) - self._sending <= 1 or len(self._waiting) < self._prefetch
+
+    @property
+    def finished(self) -> bool:
+        """Whether the turn is over: everything was given, sent and heard."""
+        return self._all_said and not self._waiting and not self._marks
+
+    def begin_piece(self, text: str) -> None:
+        """Expect the audio of `text` next."""
+        self._pieces.append(_Piece(text, self._sent + len(self._waiting)))
+
+    def feed(self, audio: bytes) -> Sequence[Wish]:
+        """Take audio of the piece that began last: mu-law of any length."""
+        self._pieces[-1].audio += len(audio)
+        self._waiting += audio
+        return self._send()
+
+    def end_piece(self) -> Sequence[Wish]:
+        """The piece that began last has all its audio; the last frame is filled up."""
+        piece = self._pieces[-1]
+        self._waiting += SILENCE * (-len(self._waiting) % FRAME_BYTES)
+        piece.end = self._sent + len(self._waiting)
+        if piece.audio and piece.text:
+            self._bytes_per_letter = piece.audio / len(piece.text.encode())
+        wishes = self._send()
+        if piece.audio and piece.end == self._sent != self._last_marked:
+            wishes = [*wishes, self._mark()]
+        return wishes
+
+    def end_turn(self) -> None:
+        """Nothing more is to be said in this turn."""
+        self._all_said = True
+
+    def hear(self, audio_bytes: int) -> Sequence[Wish]:
+        """The clock moves on: so many bytes of the callee's audio arrived."""
+        self._clock += audio_bytes
+        wishes = self._send() if self._waiting else _NOTHING
+        if self._marks:
+            self._give_up_marks()
+        return wishes
+
+    def reached(self, mark: str) -> None:
+        """Everything before `mark` was played. One that is unknown, or came before, is ignored."""
+        if mark not in self._marks:
+            self._marks_trusted = self._marks_trusted or mark in self._given_up
+            return
+        self._lag = self._observed_lag(self._marks[mark])
+        self._marks_came = self._marks_trusted = True
+        for name in list(self._marks):
+            self._reached = self._marks.pop(name).position
+            if name == mark:
+                break
+
+    def heard(self) -> tuple[Heard, ...]:
+        """What has been heard of each piece of this turn so far."""
+        position = self._heard_position()
+        return tuple(Heard(piece.text, self._heard_of(piece, position)) for piece in self._pieces)
+
+    def heard_text(self) -> str:
+        """The words of this turn that have been heard so far."""
+        return joined(piece.heard for piece in self.heard() if piece.heard)
+
+    def cut(self) -> tuple[Heard, ...]:
+        """Drop what was not played, and say what was heard. The line has to be cleared as well."""
+        heard = self.heard()
+        self._waiting.clear()
+        self._marks.clear()  # The carrier sends them back because of the clearing, not as heard.
+        self._played_out = self._clock
+        self.next_turn()
+        return heard
+
+    def drop_unsent(self) -> None:
+        """Send nothing more. What was sent goes on being played, and being heard."""
+        if self._waiting:
+            self._waiting.clear()
+            self._all_said = False  # Nor will it ever be.
+
+    def next_turn(self) -> None:
+        """Make room for another turn."""
+        self._reached = self._last_marked = self._sent
+        self._pieces.clear()
+        self._runs.clear()
+        self._given_up.clear()
+        self._sending = 0
+        self._all_said = False
+
+    def _send(self) -> Sequence[Wish]:
+        """Whole frames, as many as may be ahead; marks where they belong."""
+        wishes: list[Wish] = []
+        while True:
+            self._skip_sent_pieces()
+            next_mark = self._next_mark()
+            room = self._lead - max(0, self._played_out - self._clock)
+            size = min(room, len(self._waiting), next_mark - self._sent)
+            size -= size % FRAME_BYTES
+            if size <= 0:
+                return wishes
+            self._keep_time()
+            wishes.append(PlayAudio(bytes(self._waiting[:size])))
+            del self._waiting[:size]
+            self._sent += size
+            self._played_out += size
+            if self._sent == next_mark:
+                wishes.append(self._mark())
+
+    def _keep_time(self) -> None:
+        """Note where unbroken audio begins, and whether that is a gap within a turn."""
+        if not self._runs or self._played_out < self._clock:
+            self.underruns += bool(self._runs)
+            self._played_out = max(self._played_out, self._clock)
+            self._runs.append((self._sent, self._played_out))
+
+    def _next_mark(self) -> int:
+        position = self._last_marked + self._mark_every
+        if self._sending < len(self._pieces):
+            end = self._pieces[self._sending].end
+            if end is not None and end < position:
+                return end
+        return position
+
+    def _skip_sent_pieces(self) -> None:
+        while self._sending < len(self._pieces):
+            end = self._pieces[self._sending].end
+            if end is None or end > self._sent:
+                return
+            self._sending += 1
+
+    def _mark(self) -> PlayMark:
+        self._mark_count += 1
+        name = f"m{self._mark_count}"
+        self._marks[name] = _Mark(self._sent, self._played_out)
+        self._last_marked = self._sent
+        return PlayMark(name)
+
+    def _observed_lag(self, mark: _Mark) -> int:
+        """The least that a mark ever came late: what came later than that was held up."""
+        late = max(0, self._clock - mark.due)
+        return min(self._lag, late) if self._marks_came else late
+
+    def _overdue(self, mark: _Mark) -> bool:
+        grace = self._grace if self._marks_trusted else 0
+        return self._clock - self._lag - mark.due >= grace
+
+    def _give_up_marks(self) -> None:
+        """Go on without marks that are long overdue; without any, when none ever came."""
+        for name, mark in list(self._marks.items()):
+            if not self._overdue(mark):
+                return
+            self._reached = mark.position
+            self._given_up.add(name)
+            del self._marks[name]
+            self._marks_trusted = self._marks_came
+
+    def _heard_position(self) -> int:
+        """Where in the audio the callee is: by the clock, within what the marks allow."""
+        clock = self._clock - self._lag
+        position, limit = 0, self._sent
+        for start, began in reversed(self._runs):
+            if began <= clock:
+                position = min(start + clock - began, limit)
+                break
+            limit = start
+        if self._marks and self._marks_came:
+            position = min(position, next(iter(self._marks.values())).position)
+        return max(position, self._reached)
+
+    def _heard_of(self, piece: _Piece, position: int) -> str:
+        heard = min(position - piece.start, piece.audio)
+        if heard <= 0:
+            return ""
+        if piece.end is not None and heard == piece.audio:
+            return piece.text
+        letters = len(piece.text.encode())
+        total = float(piece.audio)
+        if piece.end is None:  # More of it is to come: the voice's pace tells how much.
+            total = max(total, letters * self._bytes_per_letter)
+        return whole_words(piece.text, letters * heard / total)

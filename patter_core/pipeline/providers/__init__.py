@@ -1,0 +1,1 @@
+"""Ears, models and voices: one file for each vendor."""

@@ -1,0 +1,84 @@
+"""Where a provider's code is run: whatever it raises arrives as a `ProviderError`, plainly."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from patter_core.errors import ProviderError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+    from contextlib import AbstractAsyncContextManager
+
+T = TypeVar("T")
+
+
+def provider_error(provider: object, error: Exception) -> ProviderError:
+    """`error` of `provider` as a `ProviderError`, with a sentence that tells nothing of its text.
+
+    What a library raises may quote a request, or what was said; the cause has it for a debugger.
+    """
+    for leaf in _leaves(error):
+        if isinstance(leaf, ProviderError):
+            return leaf
+    name = type(provider).__name__
+    wrapped = ProviderError(name, f"it failed unexpectedly ({type(error).__name__})")
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def plain(error: BaseException) -> BaseException:
+    """The `ProviderError` that a task group wrapped; without one, `error` itself."""
+    return next((leaf for leaf in _leaves(error) if isinstance(leaf, ProviderError)), error)
+
+
+async def streamed(provider: object, ask: Callable[[], AsyncIterator[T]]) -> AsyncGenerator[T]:
+    """What `ask` streams. Closing this closes the provider's iterator.
+
+    Raises:
+        ProviderError: Whatever the provider raised.
+    """
+    try:
+        items = ask()
+        try:
+            async for item in items:
+                yield item
+        finally:
+            if (close := getattr(items, "aclose", None)) is not None:
+                await close()
+    except Exception as error:  # noqa: BLE001 - a stranger's code
+        wrapped = provider_error(provider, error)
+        raise wrapped from wrapped.__cause__
+
+
+@asynccontextmanager
+async def opened(provider: object, context: AbstractAsyncContextManager[T]) -> AsyncGenerator[T]:
+    """`context`, which `provider` made.
+
+    Raises:
+        ProviderError: Whatever the provider raised on opening, while open, or on closing. What the
+            block itself raised leaves as it is.
+    """
+    from_block: BaseException | None = None
+    try:
+        async with context as resource:
+            try:
+                yield resource
+            except BaseException as error:
+                from_block = error
+                raise
+    except Exception as error:  # noqa: BLE001 - a stranger's code
+        if from_block is not None and any(leaf is from_block for leaf in _leaves(error)):
+            raise from_block from from_block.__cause__
+        wrapped = provider_error(provider, error)
+        raise wrapped from wrapped.__cause__
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        for part in group.exceptions:
+            yield from _leaves(part)
+    else:
+        yield error
