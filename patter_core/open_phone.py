@@ -9,7 +9,6 @@ import os
 import weakref
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from patter_core.home_loop import HomeLoop
@@ -25,38 +24,12 @@ from patter_core.workers import Workers
 if TYPE_CHECKING:
     import socket
 
-    from patter_core.calls.ledger import CallLedger
-    from patter_core.calls.policy import DialPolicy
-    from patter_core.clock import Clock
-    from patter_core.config import Limits
-    from patter_core.guest_loop import GuestLoops
-    from patter_core.telephony.carrier import Carrier
+    from patter_core.phone_settings import PhoneSettings
 
 _log = logging.getLogger(__name__)
 
 _RESOLVER_THREADS = 4
 _CLOSING_MARGIN_SEC = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneSettings:
-    """What a phone is, checked; opening it needs nothing more.
-
-    Attributes:
-        public_url: Where the carrier reaches us; "" for the phone's own address.
-    """
-
-    carrier: Carrier
-    phone_number: str
-    public_url: str
-    host: str
-    port: int
-    policy: DialPolicy
-    ledger: CallLedger
-    clock: Clock
-    limits: Limits
-    guests: GuestLoops
-    max_concurrent_calls: int
 
 
 class OpenPhone:

@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import signal
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import urlsplit
 
 from patter_core.agent import Agent, make_agent
-from patter_core.calls.arguments import E164_PATTERN, parse_arguments
-from patter_core.calls.ledger import CallRow
-from patter_core.calls.policy import DialPolicy
+from patter_core.calls.arguments import parse_arguments
 from patter_core.calls.result import CallResult, rejected
-from patter_core.clock import Clock, SystemClock
-from patter_core.config import Limits, default_port, setting, state_directory
 from patter_core.errors import ArgumentError, ConfigError, PhoneClosed
-from patter_core.guest_loop import GuestLoops
-from patter_core.ledgers.sqlite import SqliteLedger
-from patter_core.open_phone import OpenPhone, PhoneSettings
+from patter_core.home_loop import HomeLoop
+from patter_core.phone_settings import checked_settings
 from patter_core.switchboard.live_call import LiveCall
 from patter_core.switchboard.order import CallRequest, Order
-from patter_core.telephony.twilio.account import Twilio
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
     from pathlib import Path
     from types import TracebackType
 
-    from patter_core.calls.ledger import CallLedger
+    from patter_core.calls.ledger import CallLedger, CallRow
+    from patter_core.calls.policy import DialPolicy
+    from patter_core.clock import Clock
+    from patter_core.config import Limits
+    from patter_core.guest_loop import GuestLoops
+    from patter_core.open_phone import OpenPhone
     from patter_core.telephony.carrier import Carrier
-
-_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", re.IGNORECASE)
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
 class Patter:
@@ -81,29 +75,19 @@ class Patter:
         Raises:
             ConfigError: Something is missing or contradicts itself; it says what to do.
         """
-        self._carrier = _carrier(carrier, twilio_sid, twilio_token)
-        self._limits = limits or Limits()
-        self._clock = clock or SystemClock()
-        simulated = self._carrier.simulated
-        self._guests = GuestLoops()
-        public_url = "" if simulated else _public_url(webhook_url or setting("PATTER_WEBHOOK_URL"))
-        if not isinstance(max_concurrent_calls, int) or max_concurrent_calls < 1:
-            raise ConfigError(
-                f"max_concurrent_calls is {max_concurrent_calls!r}; it must be a whole number from "
-                "1 up"
-            )
-        self._settings = PhoneSettings(
-            carrier=self._carrier,
-            phone_number=_phone_number(phone_number or setting("PATTER_PHONE_NUMBER")),
-            public_url=public_url,
-            host=host or ("0.0.0.0" if public_url else "127.0.0.1"),  # noqa: S104 - design: a public phone is reached from outside
-            port=_port(port, simulated=simulated),
-            policy=policy or (DialPolicy.simulation() if simulated else DialPolicy()),
-            ledger=self._ledger(ledger),
-            clock=self._clock,
-            limits=self._limits,
-            guests=self._guests,
+        self._settings = checked_settings(
+            carrier=carrier,
+            twilio_sid=twilio_sid,
+            twilio_token=twilio_token,
+            phone_number=phone_number,
+            webhook_url=webhook_url,
+            policy=policy,
+            ledger=ledger,
             max_concurrent_calls=max_concurrent_calls,
+            host=host,
+            port=port,
+            limits=limits,
+            clock=clock,
         )
         self._lock = threading.Lock()
         self._open: OpenPhone | None = None
@@ -150,10 +134,16 @@ class Patter:
         Raises:
             ConfigError: It cannot listen, say; nothing stays open, and a later try is fine.
         """
-        self._guests.adopt(asyncio.get_running_loop())
-        await self._opened(reopen=True)
+        self.guests.adopt(asyncio.get_running_loop())
+        await self.opened(reopen=True)
 
-    async def _opened(self, *, reopen: bool = False) -> OpenPhone:
+    async def opened(self, *, reopen: bool = False) -> OpenPhone:
+        """The open phone, opened now if it was not. Adopts no loop.
+
+        Raises:
+            ConfigError: It cannot be opened.
+            PhoneClosed: It was closed, and `reopen` is not set.
+        """
         phone = self._begin_opening(reopen=reopen)
         await asyncio.wrap_future(phone.opened)
         return phone
@@ -170,6 +160,9 @@ class Patter:
                 raise PhoneClosed("The phone is closed; call start() to open it again")
             self._closed = False
             if self._open is None or not self._open.usable:
+                # Only now: the server and the client cost more to import than all of `patter`.
+                from patter_core.open_phone import OpenPhone
+
                 self._open = OpenPhone(self._settings)
                 self._open.open()
             return self._open
@@ -261,10 +254,21 @@ class Patter:
             ring_timeout_sec=ring_timeout_sec,
             machine_detection=machine_detection,
         )
+        return await self.place(order)
+
+    async def place(self, order: Order | CallResult) -> LiveCall:
+        """A hand on the call that was ordered, once its intent is written or it is over.
+
+        Raises:
+            ConfigError: The phone cannot be opened.
+        """
         if isinstance(order, CallResult):
-            return LiveCall.finished(order)
-        phone = await self._opened()
-        live = LiveCall(order, phone.desk, phone.home)
+            live = LiveCall(order.to, HomeLoop())
+            live.finish(order)
+            return live
+        phone = await self.opened()
+        live = LiveCall(order.arguments.to, phone.home)
+        live.place(order, phone.desk)
         try:
             await live.settled()
         except BaseException:
@@ -290,8 +294,7 @@ class Patter:
         try:
             checked = parse_arguments(arguments, default_duration_sec=default_duration_sec)
             key = _key(idempotency_key)
-            if not 5 <= ring_timeout_sec <= 600:
-                raise ArgumentError("ring_timeout_sec", "'ring_timeout_sec' must be from 5 to 600")
+            _check_ring_timeout(ring_timeout_sec)
         except ArgumentError as error:
             to = arguments.get("to") if isinstance(arguments, dict) else None
             return rejected(to if isinstance(to, str) else "", "invalid_arguments", str(error))
@@ -300,7 +303,7 @@ class Patter:
             agent=made,
             key=key,
             approve=approve,
-            guest_loop=self._guests.choose(awaiting, blocked),
+            guest_loop=self.guests.choose(awaiting, blocked),
             ring_timeout_sec=ring_timeout_sec,
             machine_detection=machine_detection,
         )
@@ -314,23 +317,23 @@ class Patter:
         Raises:
             LedgerError: The record cannot be read.
         """
-        phone = await self._opened()
+        phone = await self.opened()
         return await asyncio.wrap_future(phone.home.submit(_look, phone, call))
-
-    # --- inside ------------------------------------------------------------------------------
 
     @property
     def guests(self) -> GuestLoops:
         """Where hooks run."""
-        return self._guests
+        return self._settings.guests
 
-    def _ledger(self, ledger: str | Path | CallLedger | None) -> CallLedger:
-        retention_sec = self._limits.transcript_retention_sec
-        if ledger is None:
-            ledger = state_directory() / "calls.sqlite"
-        if hasattr(ledger, "intend"):
-            return ledger
-        return SqliteLedger(ledger, clock=self._clock, retention_sec=retention_sec)
+    @property
+    def simulated(self) -> bool:
+        """Whether it rings simulated callees only."""
+        return self._settings.carrier.simulated
+
+    @property
+    def limits(self) -> Limits:
+        """Every timeout and bound."""
+        return self._settings.limits
 
 
 async def _look(phone: OpenPhone, call: str) -> CallResult | None:
@@ -354,56 +357,9 @@ def _as_result(row: CallRow) -> CallResult:
     )
 
 
-def _carrier(carrier: Carrier | None, twilio_sid: str, twilio_token: str) -> Carrier:
-    if carrier is not None and (twilio_sid or twilio_token):
-        raise ConfigError("Pass either carrier= or twilio_sid= and twilio_token=, not both")
-    chosen = carrier or Twilio(twilio_sid, twilio_token)
-    chosen.check()
-    return chosen
-
-
-def _phone_number(number: str) -> str:
-    if not number:
-        raise ConfigError(
-            "phone_number is missing: pass the number that rings people, as in "
-            "phone_number='+14155550100', or set PATTER_PHONE_NUMBER"
-        )
-    if not (isinstance(number, str) and re.fullmatch(E164_PATTERN.strip("^$"), number)):
-        raise ConfigError(
-            f"phone_number is {number!r}; it must be in E.164 form, as in '+14155550100'"
-        )
-    return number
-
-
-def _public_url(address: str) -> str:
-    if not address:
-        raise ConfigError(
-            "webhook_url is missing: the carrier must be able to reach this process. Pass its "
-            "public host, as in webhook_url='calls.example.com', or set PATTER_WEBHOOK_URL"
-        )
-    advice = "it must be a public host, as in 'calls.example.com' or 'https://calls.example.com'"
-    scheme, separator, rest = address.partition("://")
-    if not separator:
-        scheme, rest = "https", address
-    host = rest.removesuffix("/")
-    if scheme not in ("https", "http") or not (_HOST.fullmatch(host) or host.startswith("[::1]")):
-        raise ConfigError(f"webhook_url is {address!r}; {advice}")
-    try:
-        parsed = urlsplit(f"{scheme}://{host}")
-        _ = parsed.port
-    except ValueError as error:
-        raise ConfigError(f"webhook_url is {address!r}; {advice}") from error
-    if scheme == "http" and not host.startswith(_LOOPBACK):
-        raise ConfigError(f"webhook_url is {address!r}; http:// is for this machine only, {advice}")
-    return f"{scheme}://{host.lower()}"
-
-
-def _port(port: int | None, *, simulated: bool) -> int:
-    if port is None:
-        return 0 if simulated else default_port()
-    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65_535:
-        raise ConfigError(f"port is {port!r}; it must be a whole number from 0 to 65535")
-    return port
+def _check_ring_timeout(seconds: int) -> None:
+    if not 5 <= seconds <= 600:
+        raise ArgumentError("ring_timeout_sec", "'ring_timeout_sec' must be from 5 to 600")
 
 
 def _key(key: str | None) -> str | None:

@@ -1,0 +1,69 @@
+"""Patter gives any text agent a phone.
+
+    from patter import Patter, PatterTool, Twilio
+
+Names are imported on first use, so that `import patter` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from patter_core.calls.policy import DialPolicy
+    from patter_core.calls.result import CallResult
+    from patter_core.config import Limits
+    from patter_core.contract.phone_tool import PatterTool
+    from patter_core.errors import PatterError
+    from patter_core.phone import Patter
+    from patter_core.pipeline.providers.openai import OpenAILLM
+    from patter_core.pipeline.providers.scripted import ScriptedLLM, ScriptedSTT, ScriptedTTS
+    from patter_core.switchboard.live_call import LiveCall
+    from patter_core.switchboard.order import CallRequest
+    from patter_core.telephony.twilio.account import Twilio
+
+__all__ = [
+    "CallRequest",
+    "CallResult",
+    "DialPolicy",
+    "Limits",
+    "LiveCall",
+    "OpenAILLM",
+    "Patter",
+    "PatterError",
+    "PatterTool",
+    "ScriptedLLM",
+    "ScriptedSTT",
+    "ScriptedTTS",
+    "Twilio",
+]
+
+_HOMES = {
+    "CallRequest": "patter_core.switchboard.order",
+    "CallResult": "patter_core.calls.result",
+    "DialPolicy": "patter_core.calls.policy",
+    "Limits": "patter_core.config",
+    "LiveCall": "patter_core.switchboard.live_call",
+    "OpenAILLM": "patter_core.pipeline.providers.openai",
+    "Patter": "patter_core.phone",
+    "PatterError": "patter_core.errors",
+    "PatterTool": "patter_core.contract.phone_tool",
+    "ScriptedLLM": "patter_core.pipeline.providers.scripted",
+    "ScriptedSTT": "patter_core.pipeline.providers.scripted",
+    "ScriptedTTS": "patter_core.pipeline.providers.scripted",
+    "Twilio": "patter_core.telephony.twilio.account",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'patter' has no attribute {name!r}")
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from patter_core.calls.events import CallEnded
 from patter_core.calls.result import CallResult
-from patter_core.home_loop import HomeLoop
 from patter_core.switchboard.place import phone_closed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from patter_core.calls.events import ProgressEvent
+    from patter_core.home_loop import HomeLoop
     from patter_core.switchboard.desk import Desk
     from patter_core.switchboard.operator import Operator
     from patter_core.switchboard.order import Order
@@ -27,23 +27,8 @@ class LiveCall:
     Whoever holds one counts as waiting for the call until `hang_up` or `leave`.
     """
 
-    def __init__(self, order: Order, desk: Desk, home: HomeLoop) -> None:
-        """Ask for the call; nothing here waits. Made by the phone."""
-        self._prepare(order.arguments.to, home)
-        # Orders and everything after them reach the engine's loop in the order of posting, so a
-        # call that is left at once is still asked for first, and then cancelled.
-        if not home.post(self._ask, order, desk):
-            self._finish(phone_closed(self._to))
-
-    @classmethod
-    def finished(cls, result: CallResult) -> LiveCall:
-        """One that was over before it began: there was nothing to place."""
-        live = cls.__new__(cls)
-        live._prepare(result.to, HomeLoop())
-        live._finish(result)
-        return live
-
-    def _prepare(self, to: str, home: HomeLoop) -> None:
+    def __init__(self, to: str, home: HomeLoop) -> None:
+        """A call to `to` that nobody was asked for yet. Made by the phone."""
         self._to = to
         self._home = home
         self._operator: Operator | None = None
@@ -52,6 +37,20 @@ class LiveCall:
         self._settled: Future[None] = Future()
         self._settled.set_running_or_notify_cancel()
         self._left = False
+
+    def place(self, order: Order, desk: Desk) -> None:
+        """Ask for the call, once. Returns at once.
+
+        Orders and everything after them reach the engine's loop in the order of posting, so a
+        call that is left at once is still asked for first, and then cancelled.
+        """
+        if not self._home.post(self._ask, order, desk):
+            self.finish(phone_closed(self._to))
+
+    def finish(self, result: CallResult) -> None:
+        """Give the result: that of the call, or of one that there was nothing to place for."""
+        self._settle()
+        self._outcome.set_result(result)
 
     @property
     def call_id(self) -> str:
@@ -132,19 +131,15 @@ class LiveCall:
     def _ask(self, order: Order, desk: Desk) -> None:
         placed = desk.place(order)
         if isinstance(placed, CallResult):
-            self._finish(placed)
+            self.finish(placed)
             return
         self._operator = placed
         joined = placed.order is not order
         placed.join()
         placed.settled.add_done_callback(lambda _: self._settle())
         placed.result.add_done_callback(
-            lambda future: self._finish(future.result().as_replay() if joined else future.result())
+            lambda future: self.finish(future.result().as_replay() if joined else future.result())
         )
-
-    def _finish(self, result: CallResult) -> None:
-        self._settle()
-        self._outcome.set_result(result)
 
     def _settle(self) -> None:
         if not self._settled.done():

@@ -1,0 +1,1 @@
+"""What a text agent sees: one schema, one tool, one result."""

@@ -1,0 +1,161 @@
+"""What a phone is: checked when it is described, complete when it is opened."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from patter_core.calls.arguments import E164_PATTERN
+from patter_core.calls.policy import DialPolicy
+from patter_core.clock import Clock, SystemClock
+from patter_core.config import Limits, default_port, setting, state_directory
+from patter_core.errors import ConfigError
+from patter_core.guest_loop import GuestLoops
+from patter_core.ledgers.sqlite import SqliteLedger
+from patter_core.telephony.twilio.account import Twilio
+
+if TYPE_CHECKING:
+    from patter_core.calls.ledger import CallLedger
+    from patter_core.telephony.carrier import Carrier
+
+_E164 = re.compile(E164_PATTERN.strip("^$"))
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", re.IGNORECASE)
+_LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneSettings:
+    """What a phone is. Opening it needs nothing more.
+
+    Attributes:
+        phone_number: The number that rings people, E.164.
+        public_url: Where the carrier reaches us; "" for the phone's own address.
+    """
+
+    carrier: Carrier
+    phone_number: str
+    public_url: str
+    host: str
+    port: int
+    policy: DialPolicy
+    ledger: CallLedger
+    clock: Clock
+    limits: Limits
+    guests: GuestLoops
+    max_concurrent_calls: int
+
+
+def checked_settings(
+    *,
+    carrier: Carrier | None,
+    twilio_sid: str,
+    twilio_token: str,
+    phone_number: str,
+    webhook_url: str,
+    policy: DialPolicy | None,
+    ledger: str | Path | CallLedger | None,
+    max_concurrent_calls: int,
+    host: str | None,
+    port: int | None,
+    limits: Limits | None,
+    clock: Clock | None,
+) -> PhoneSettings:
+    """The settings that `Patter(...)` describes, the environment's filled in.
+
+    Raises:
+        ConfigError: Something is missing or contradicts itself; it says what to do.
+    """
+    account = _carrier(carrier, twilio_sid, twilio_token)
+    limits = limits or Limits()
+    clock = clock or SystemClock()
+    public_url = (
+        "" if account.simulated else _public_url(webhook_url or setting("PATTER_WEBHOOK_URL"))
+    )
+    # A public phone is reached from outside, by way of whatever stands before it.
+    default_host = "0.0.0.0" if public_url else "127.0.0.1"  # noqa: S104
+    return PhoneSettings(
+        carrier=account,
+        phone_number=_phone_number(phone_number or setting("PATTER_PHONE_NUMBER")),
+        public_url=public_url,
+        host=host or default_host,
+        port=_port(port, simulated=account.simulated),
+        policy=policy or (DialPolicy.simulation() if account.simulated else DialPolicy()),
+        ledger=_ledger(ledger, clock, limits),
+        clock=clock,
+        limits=limits,
+        guests=GuestLoops(),
+        max_concurrent_calls=_line_count(max_concurrent_calls),
+    )
+
+
+def _ledger(ledger: str | Path | CallLedger | None, clock: Clock, limits: Limits) -> CallLedger:
+    if ledger is not None and not isinstance(ledger, str | Path):
+        return ledger
+    return SqliteLedger(
+        ledger if ledger is not None else state_directory() / "calls.sqlite",
+        clock=clock,
+        retention_sec=limits.transcript_retention_sec,
+    )
+
+
+def _carrier(carrier: Carrier | None, twilio_sid: str, twilio_token: str) -> Carrier:
+    if carrier is not None and (twilio_sid or twilio_token):
+        raise ConfigError("Pass either carrier= or twilio_sid= and twilio_token=, not both")
+    chosen = carrier or Twilio(twilio_sid, twilio_token)
+    chosen.check()
+    return chosen
+
+
+def _phone_number(number: str) -> str:
+    if not number:
+        raise ConfigError(
+            "phone_number is missing: pass the number that rings people, as in "
+            "phone_number='+14155550100', or set PATTER_PHONE_NUMBER"
+        )
+    if not (isinstance(number, str) and _E164.fullmatch(number)):
+        raise ConfigError(
+            f"phone_number is {number!r}; it must be in E.164 form, as in '+14155550100'"
+        )
+    return number
+
+
+def _public_url(address: str) -> str:
+    if not address:
+        raise ConfigError(
+            "webhook_url is missing: the carrier must be able to reach this process. Pass its "
+            "public host, as in webhook_url='calls.example.com', or set PATTER_WEBHOOK_URL"
+        )
+    advice = "it must be a public host, as in 'calls.example.com' or 'https://calls.example.com'"
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        scheme, rest = "https", address
+    host = rest.removesuffix("/")
+    if scheme not in ("https", "http") or not (
+        _HOST.fullmatch(host) or _LOOPBACK_HOST.fullmatch(host)
+    ):
+        raise ConfigError(f"webhook_url is {address!r}; {advice}")
+    try:
+        parsed = urlsplit(f"{scheme}://{host}")
+        _ = parsed.port
+    except ValueError as error:
+        raise ConfigError(f"webhook_url is {address!r}; {advice}") from error
+    if scheme == "http" and not _LOOPBACK_HOST.fullmatch(host):
+        raise ConfigError(f"webhook_url is {address!r}; http:// is for this machine only, {advice}")
+    return f"{scheme}://{host.lower()}"
+
+
+def _port(port: int | None, *, simulated: bool) -> int:
+    if port is None:
+        return 0 if simulated else default_port()
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65_535:
+        raise ConfigError(f"port is {port!r}; it must be a whole number from 0 to 65535")
+    return port
+
+
+def _line_count(count: int) -> int:
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise ConfigError(f"max_concurrent_calls is {count!r}; it must be a whole number from 1 up")
+    return count
