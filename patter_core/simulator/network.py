@@ -176,7 +176,7 @@ class PhoneNetwork:
         """Be up from `ready` until `stop`."""
         pace = Pace(self.clock, self._speed)
         rest = Rest(self._requests)
-        server = web.Server(rest.answer, access_log=None)
+        server = web.Server(rest.answer, handler_cancellation=True, access_log=None)
         runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.1)
         await runner.setup()
         try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from typing import TYPE_CHECKING, Protocol
 
@@ -32,6 +33,7 @@ _LONG_POLL_SEC = 0.004
 _SHORT_POLLS = 10
 _LONGEST_REST_SEC = 0.02
 _WATCH_SEC = 0.25
+_DEAD_AIR_FRAMES = 10
 
 
 class PacedStream(Protocol):
@@ -46,8 +48,17 @@ class PacedStream(Protocol):
         """Send 20 ms of audio, and play 20 ms. Never waits for the other side."""
         ...
 
+    @property
+    def still(self) -> bool:
+        """Whether nobody has made a sound on it for a while."""
+        ...
+
+    async def ask(self) -> None:
+        """Ask the other side whether it has taken what was sent."""
+        ...
+
     async def taken(self) -> None:
-        """Wait until the other side has taken what was sent, or has been found lagging."""
+        """Wait for the answer to `ask`, or until the other side has been found lagging."""
         ...
 
     def watch(self, real_now: float) -> None:
@@ -110,6 +121,8 @@ class Pace:
                     await self._rest()
                 elif await self._settled():
                     self._clock.advance(moment)
+                elif self._unsettled_for() > _UNSETTLED_SEC:
+                    self._clock.advance(self._clock.now() + QUIET_SEC)
 
     def _rate(self) -> float | None:
         """How many simulated seconds a real one may bring; None for any number."""
@@ -123,7 +136,6 @@ class Pace:
         return (
             self._clock.holds > 0
             or self._outstanding > 0
-            or (self._unsettled_since is not None and self._unsettled_for() > _UNSETTLED_SEC)
             or any(stream.lagging for stream in self._streams)
         )
 
@@ -132,14 +144,27 @@ class Pace:
     async def _step(self) -> None:
         await self._wait_for_real_time()
         streams = tuple(self._streams)
+        frames = self._frames_at_once(streams)
+        while frames > 0:
+            for stream in streams:
+                await stream.send_frame()
+            # Rounded, so that twenty milliseconds fifty times over are a second.
+            after = round(self._clock.now() + FRAME_SEC, 6)
+            woken = (self._clock.next_timer() or math.inf) <= after
+            self._clock.advance(after)
+            frames = 0 if woken else frames - 1
         for stream in streams:
-            await stream.send_frame()
-        # Rounded, so that twenty milliseconds fifty times over are a second.
-        self._clock.advance(round(self._clock.now() + FRAME_SEC, 6))
+            await stream.ask()
         for stream in streams:
             await stream.taken()
         self._unsettled_since = None
         self._rest_sec = _SHORT_POLL_SEC
+
+    def _frames_at_once(self, streams: tuple[PacedStream, ...]) -> int:
+        """One frame, but some more in dead air, which lasts until somebody's timer."""
+        if self._rate() is None and all(stream.still for stream in streams):
+            return _DEAD_AIR_FRAMES
+        return 1
 
     async def _wait_for_real_time(self) -> None:
         rate = self._rate()

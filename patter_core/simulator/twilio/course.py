@@ -160,8 +160,6 @@ class Course:
         """Do what `document` says, and what redirects say instead while it is done."""
         pending: str | None = document
         while pending is not None:
-            self._leg.redirected.clear()
-            self._leg.redirect = None
             verbs = self._verbs(pending)
             async with asyncio.TaskGroup() as tasks:
                 doing = tasks.create_task(self._do(verbs))
@@ -169,7 +167,8 @@ class Course:
                 await asyncio.wait([doing, watch], return_when=asyncio.FIRST_COMPLETED)
                 doing.cancel()
                 watch.cancel()
-            pending = self._leg.redirect
+            self._leg.redirected.clear()
+            pending, self._leg.redirect = self._leg.redirect, None
             if pending is not None and not pending.lstrip().startswith("<"):
                 pending = await self._ask(pending, "POST", {})
 
@@ -193,7 +192,8 @@ class Course:
                     await self._clock.sleep(0.5 * len(digits))
                 case twiml.Dial(number):
                     self._leg.transferred_to.append(number)
-                    await self._clock.sleep(_TRANSFERRED_SEC)
+                    if number in self._switch.callees:
+                        await self._clock.sleep(_TRANSFERRED_SEC)
                 case twiml.Reject() if position > 0:
                     self._switch.violation("<Reject> can only come first")
                     return

@@ -7,8 +7,9 @@ import base64
 import binascii
 import contextlib
 import secrets
+import socket
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 import orjson
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from patter_core.simulator.callee import Handset
     from patter_core.simulator.leg import LegRecord
 
+_STILL_FRAMES = 50
 _LAG_SEC = 1.0
 _DEAD_SEC = 15.0
 _GOODBYE_SEC = 2.0
@@ -42,7 +44,7 @@ class MediaStream:
 
     def __init__(
         self,
-        socket: aiohttp.ClientWebSocketResponse,
+        websocket: aiohttp.ClientWebSocketResponse,
         leg: LegRecord,
         handset: Handset,
         *,
@@ -53,7 +55,7 @@ class MediaStream:
         """`hang_up` is called when the callee does; `violation` with what was sent wrongly."""
         self.sid = "MZ" + secrets.token_hex(16)
         self.lagging = False
-        self._socket = socket
+        self._socket = websocket
         self._leg = leg
         self._handset = handset
         self._account_sid = account_sid
@@ -62,6 +64,7 @@ class MediaStream:
         self._queue = PlaybackQueue()
         self._sequence = 0
         self._frames = 0
+        self._still_frames = 0
         self._pong: asyncio.Future[None] | None = None
         self._asked_at = 0.0
 
@@ -124,9 +127,9 @@ class MediaStream:
 
     def abort(self) -> None:
         """Drop the connection without a word."""
-        connection = self._socket._response.connection  # noqa: SLF001 - aiohttp offers no abort
-        if connection is not None and connection.transport is not None:
-            connection.transport.abort()
+        connection = self._socket.get_extra_info("socket")
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
 
     # --- the clock's side --------------------------------------------------------------------
 
@@ -137,6 +140,7 @@ class MediaStream:
         played, marks = self._queue.play()
         spoken = self._handset.tick(played)
         self._frames += 1
+        self._still_frames = 0 if played or spoken is not SILENT_FRAME else self._still_frames + 1
         try:
             for name in marks:
                 await self._echo(name)
@@ -147,6 +151,22 @@ class MediaStream:
             self._answered()
         if self._handset.hung_up:
             self._hang_up()
+
+    @property
+    def still(self) -> bool:
+        """See `PacedStream.still`."""
+        return self._still_frames >= _STILL_FRAMES
+
+    async def ask(self) -> None:
+        """See `PacedStream.ask`."""
+        if self._pong is not None or self._socket.closed:
+            return
+        self._pong = asyncio.get_running_loop().create_future()
+        self._asked_at = time.monotonic()
+        try:
+            await self._socket.ping()
+        except (aiohttp.ClientError, ConnectionError):
+            self._answered()
 
     async def taken(self) -> None:
         """See `PacedStream.taken`."""
@@ -177,10 +197,6 @@ class MediaStream:
             f'"timestamp":"{self._frames * FRAME_MS}","payload":"{payload}"}},'
             f'"streamSid":"{self.sid}"}}'
         )
-        if self._pong is None:
-            self._pong = asyncio.get_running_loop().create_future()
-            self._asked_at = time.monotonic()
-            await self._socket.ping()
 
     async def _echo(self, name: str) -> None:
         await self._send(
@@ -243,8 +259,9 @@ class MediaStream:
         """What is wrong with a frame; None for nothing."""
         if not isinstance(message, dict):
             return "a frame on a media stream was no JSON object"
-        event: Any = message.get("event")
-        keys = _MUST_HAVE.get(event) if isinstance(event, str) else None
+        message = cast("dict[str, Any]", message)
+        event = str(message.get("event"))
+        keys = _MUST_HAVE.get(event)
         if keys is None:
             return f"a media stream knows no event {event!r}"
         if message.keys() != keys:
@@ -254,7 +271,10 @@ class MediaStream:
         if event == "clear":
             return None
         key = "payload" if event == "media" else "name"
-        body: Any = message[event]
-        if not isinstance(body, dict) or set(body) != {key} or not isinstance(body[key], str):
+        body = message[event]
+        # Only a dict's keys compare equal to a set.
+        if not isinstance(body, dict) or cast("dict[str, Any]", body).keys() != {key}:
+            return f"a {event} frame's {event} has one text, {key}"
+        if not isinstance(body[key], str):
             return f"a {event} frame's {event} has one text, {key}"
         return None

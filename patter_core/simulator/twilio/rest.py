@@ -275,7 +275,7 @@ def _authorised(request: web.BaseRequest, account_sid: str, auth_token: str) -> 
 
 def _checked_path(request: web.BaseRequest, account_sid: str, auth_token: str) -> re.Match[str]:
     if not _authorised(request, account_sid, auth_token):
-        raise forms.BadForm(20003, "Authenticate", status=401)
+        raise forms.BadForm(20003, "Authenticate", status=401, breach=False)
     path = _PATH.fullmatch(request.path)
     if path is None or path["account"] != account_sid:
         raise _no_such(request)
