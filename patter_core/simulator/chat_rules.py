@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,19 +71,26 @@ def check_chat(request: dict[str, Any]) -> dict[str, Any]:
     return request
 
 
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _is_mapping(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
+
+
 def _within(value: object, lowest: float, highest: float) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return is_number and lowest <= cast("float", value) <= highest
 
 
 def _check_messages(messages: object) -> None:
-    if not isinstance(messages, list) or not messages:
+    if not _is_list(messages) or not messages:
         raise BadChat("'messages' must be an array with at least one message.", "messages")
-    said: list[Any] = messages
     owed: list[str] = []
-    for position, entry in enumerate(said):
+    for position, entry in enumerate(messages):
         where = f"messages.[{position}]"
-        message: dict[str, Any] = entry if isinstance(entry, dict) else {}
+        message = entry if _is_mapping(entry) else {}
         if message.get("role") not in _ROLES:
             raise BadChat(f"Invalid value: '{where}.role'.", f"{where}.role", "invalid_value")
         if message["role"] == "tool":
@@ -101,7 +108,7 @@ def _check_messages(messages: object) -> None:
         if message["role"] == "assistant":
             owed = _tool_call_ids(message, where)
     if owed:
-        raise _unanswered(owed, f"messages.[{len(said) - 1}]")
+        raise _unanswered(owed, f"messages.[{len(messages) - 1}]")
 
 
 def _unanswered(owed: list[str], where: str) -> BadChat:
@@ -125,10 +132,9 @@ def _check_content(message: Mapping[str, Any], where: str) -> None:
         )
     if isinstance(content, str):
         return
-    if not isinstance(content, list) or not content:
+    if not _is_list(content) or not content:
         raise BadChat("Invalid type for 'content'.", f"{where}.content", "invalid_type")
-    parts: list[Any] = content
-    for part in parts:
+    for part in content:
         if not isinstance(part, dict) or "type" not in part:
             raise BadChat("A content part needs a type.", f"{where}.content", "invalid_type")
 
@@ -137,11 +143,10 @@ def _tool_call_ids(message: Mapping[str, Any], where: str) -> list[str]:
     calls = message.get("tool_calls")
     if calls is None:
         return []
-    if not isinstance(calls, list) or not calls:
+    if not _is_list(calls) or not calls:
         raise BadChat("'tool_calls' must not be empty.", f"{where}.tool_calls", "empty_array")
-    made: list[Any] = calls
     ids: list[str] = []
-    for call in made:
+    for call in calls:
         match call:
             case {
                 "id": str(call_id),
@@ -157,11 +162,10 @@ def _tool_call_ids(message: Mapping[str, Any], where: str) -> list[str]:
 
 
 def _check_tools(tools: object) -> None:
-    if not isinstance(tools, list) or not tools:
+    if not _is_list(tools) or not tools:
         raise BadChat("'tools' must not be empty.", "tools", "empty_array")
-    offered: list[Any] = tools
     names: set[str] = set()
-    for position, tool in enumerate(offered):
+    for position, tool in enumerate(tools):
         where = f"tools[{position}].function"
         match tool:
             case {"type": "function", "function": {"name": str(name)}}:

@@ -176,12 +176,12 @@ class _Message:
             case ToolCall():
                 return cls(tool_calls=(reply,))
             case Mapping():
-                return cls._of_mapping(dict(reply))
+                return cls._of_mapping(reply)
             case _:
                 return cls(tool_calls=tuple(reply))
 
     @classmethod
-    def _of_mapping(cls, reply: dict[str, Any]) -> _Message:
+    def _of_mapping(cls, reply: Mapping[str, Any]) -> _Message:
         delay_sec = reply.get("delay_sec", 0.0)
         if "error" in reply or "status" in reply:
             error = reply.get("error", "The server had an error.")
@@ -207,7 +207,8 @@ class _Answer:
         ]
         self._head = {"id": answer_id, "created": int(time.time()), "model": asked["model"]}
         self._finish = "tool_calls" if message.tool_calls else "stop"
-        self._with_usage = bool((asked.get("stream_options") or {}).get("include_usage"))
+        options: dict[str, Any] = asked.get("stream_options") or {}
+        self._with_usage = bool(options.get("include_usage"))
         read = len(orjson.dumps(asked["messages"])) // 4
         written = sum(1 for _ in self._deltas())
         self._usage = {
