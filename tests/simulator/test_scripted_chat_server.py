@@ -82,11 +82,21 @@ def _calls(*ids: str) -> dict:
         {"messages": [*ASK, {"role": "tool", "tool_call_id": "a", "content": "x"}]},
         {"messages": [*ASK, _calls("a")]},
         {"messages": [*ASK, _calls("a"), {"role": "user", "content": "Well?"}]},
-        {"messages": [*ASK, _calls("a", "b"), {"role": "tool", "tool_call_id": "a", "content": ""}]},
+        {
+            "messages": [
+                *ASK,
+                _calls("a", "b"),
+                {"role": "tool", "tool_call_id": "a", "content": ""},
+            ]
+        },
         {"tools": []},
         {"tools": [TOOL, TOOL]},
         {"tools": [{"type": "function", "function": {"name": "two words"}}]},
-        {"tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "string"}}}]},
+        {
+            "tools": [
+                {"type": "function", "function": {"name": "f", "parameters": {"type": "string"}}}
+            ]
+        },
         {"tools": [{"type": "function", "function": {**TOOL["function"], "strict": True}}]},
         {"tool_choice": "auto"},
         {"stream_options": {"include_usage": True}},

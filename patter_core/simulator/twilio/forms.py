@@ -112,9 +112,9 @@ _REPEATABLE = {"StatusCallbackEvent", "RecordingStatusCallbackEvent"}
 
 def check_create(form: Form) -> None:
     """Raise `BadForm` unless this is a create request that Twilio would accept."""
-    if not form.get("To"):
+    if form.get("To", [""]) == [""]:
         raise BadForm(21201, "No 'To' number is specified")
-    if not form.get("From"):
+    if form.get("From", [""]) == [""]:
         raise BadForm(21213, "No 'From' number is specified")
     _check(form, _CREATE)
     if not _NUMBER.fullmatch(form["To"][0]):
