@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from patter_core.audio.frames import BYTES_PER_MS, FRAME_BYTES, SILENCE
-from patter_core.pipeline.sentences import joined, whole_words
 from patter_core.pipeline.session import PlayAudio, PlayMark
+from patter_core.pipeline.spoken_text import joined, whole_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from tests.pipeline.in_process_line import conversation
-
 from patter_core.calls.transcript import Turn
 from patter_core.pipeline.cascade import Cascade
 from patter_core.pipeline.language_model import Message
 from patter_core.pipeline.providers.scripted import ScriptedLLM, ScriptedSTT, ScriptedTTS
 from patter_core.pipeline.session import PlayAudio
+from tests.pipeline.in_process_line import conversation
 
 
 def cascade(*replies, llm=None, stt=None, tts=None):
