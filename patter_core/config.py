@@ -22,8 +22,9 @@ class Limits:
 
     dial_request_sec: float = 15.0
     """How long the carrier may take to answer the one request that dials."""
-    carrier_request_sec: float = 5.0
-    """How long any other request to the carrier may take."""
+    carrier_request_sec: float = 3.0
+    """How long any other request to the carrier may take; hang-ups are tried three times, within
+    `ending_sec`."""
     look_up_sec: float = 60.0
     """How long an unclear dial is looked for at the carrier."""
     look_up_every_sec: float = 2.0

@@ -60,7 +60,7 @@ class CarrierError(PatterError):
 
 
 class CarrierRefused(CarrierError):
-    """A final no, in the carrier's own words: nobody was rung.
+    """A final no, in a sentence of ours: nobody was rung.
 
     Attributes:
         code: The carrier's own number for the reason, None when it gave none.

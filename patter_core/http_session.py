@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from patter_core.workers import Workers
 
 
+# Short: a kept connection that the carrier closes just as we dial makes the dial unclear.
+_KEEP_ALIVE_SEC = 5.0
+
+
 class WorkerResolver(AbstractResolver):
     """Looks names up on daemon threads.
 
@@ -57,7 +61,9 @@ def open_http_session(workers: Workers) -> aiohttp.ClientSession:
     Proxies named in the environment are not used, and cookies are not kept.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(resolver=WorkerResolver(workers), limit=0),
+        connector=aiohttp.TCPConnector(
+            resolver=WorkerResolver(workers), limit=0, keepalive_timeout=_KEEP_ALIVE_SEC
+        ),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
     )

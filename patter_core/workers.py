@@ -79,3 +79,4 @@ class Workers:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
+            del job  # Or it would be kept, with all that it refers to, until the next one.

@@ -126,6 +126,11 @@ def rejected(to: str, code: ErrorCode, sentence: str) -> CallResult:
     return CallResult(call_id="", status="rejected", to=to, error=sentence, error_code=code)
 
 
+def phone_closed(to: str) -> CallResult:
+    """The answer to an order that comes when the phone is closed, or closing."""
+    return rejected(to, "phone_closed", "The phone is closed; call start() to open it again")
+
+
 def iso_time(moment: datetime | None) -> str | None:
     """ISO 8601 in UTC with milliseconds and Z; None for None."""
     if moment is None:

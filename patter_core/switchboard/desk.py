@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from patter_core.calls.call import EngineStopping
+from patter_core.calls.result import phone_closed
 from patter_core.errors import CarrierError, LedgerError
 from patter_core.switchboard import place
 from patter_core.switchboard.operator import Operator
@@ -47,7 +48,7 @@ class Desk:
             Who carries the call; or a result when there is nothing to carry.
         """
         if self._closed:
-            return place.phone_closed(order.arguments.to)
+            return phone_closed(order.arguments.to)
         holder = None if order.key is None else self._by_key.get(order.key)
         if holder is not None:
             if holder.order.fingerprint != order.fingerprint:

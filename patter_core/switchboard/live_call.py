@@ -8,8 +8,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from patter_core.calls.events import CallEnded
-from patter_core.calls.result import CallResult
-from patter_core.switchboard.place import phone_closed
+from patter_core.calls.result import CallResult, phone_closed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

@@ -190,8 +190,3 @@ def unforeseen(error: PatterError | Exception, call_id: str) -> Refused:
     _log.error("Call %s could not be prepared", call_id, exc_info=error)
     sentence = "The call could not be prepared, and nobody was rung"
     return Refused(status="failed", code="internal", sentence=sentence)
-
-
-def phone_closed(to: str) -> CallResult:
-    """The answer to an order that comes when the phone is closed, or closing."""
-    return rejected(to, "phone_closed", "The phone is closed; call start() to open it again")
