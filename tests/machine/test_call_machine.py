@@ -1,0 +1,269 @@
+"""The call as a pure machine: whatever comes, in whatever order, it ends once and properly."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from patter_core.calls import call as machine
+from patter_core.calls.call import Call, Leg, Timer
+from patter_core.calls.status import State
+
+STRAY = "CAstray"
+LEG = "CAleg"
+
+
+def fresh_call(**changes: Any) -> Call:
+    return Call(**{"max_duration_sec": 180, "media_wait_sec": 15, "media_lost_sec": 2, **changes})
+
+
+def after(*events: machine.CallEvent) -> Call:
+    call = fresh_call()
+    for now, event in enumerate(events):
+        call.apply(event, float(now))
+    return call
+
+
+PASSED = machine.GatesPassed()
+WRITTEN = machine.IntentWritten()
+ADOPTED = machine.Adopted(carrier_call_id=LEG)
+RINGING = machine.RingingHeard()
+ANSWER = machine.AnswerHeard()
+MEDIA = machine.MediaOpened()
+STOPPED = machine.MediaClosed(announced=True)
+LOST = machine.MediaClosed(announced=False)
+COMPLETED = machine.CarrierEnded(status="completed")
+CANCEL = machine.CancelAsked()
+UNCLEAR = machine.DialUnclear()
+NOT_FOUND = machine.LookUpFailed()
+DEADLINE = machine.TimerFired(timer=Timer.DEADLINE)
+TO_LIVE = (PASSED, WRITTEN, ADOPTED, RINGING, MEDIA, ANSWER)
+
+
+def test_a_call_goes_from_the_gates_to_its_end():
+    call = fresh_call()
+    assert call.apply(PASSED, 0) == (machine.WriteIntent(),)
+    assert call.apply(WRITTEN, 1) == (
+        machine.StartTimer(timer=Timer.DEADLINE, seconds=180),
+        machine.Dial(),
+    )
+    assert call.state is State.INTENT
+    assert call.apply(ADOPTED, 2) == ()
+    assert call.apply(RINGING, 3) == ()
+    assert call.apply(MEDIA, 4) == (machine.Converse(),)
+    assert call.apply(ANSWER, 5) == ()
+    assert (call.state, call.answered_at) == (State.LIVE, 4)
+    assert call.apply(COMPLETED, 9) == (machine.End(),)
+    assert call.outcome == machine.Outcome(status="completed", ended_by="callee")
+    assert not call.hang_up_needed
+    call.apply(machine.Settled(), 10)
+    assert call.state is State.ENDED
+
+
+def test_a_dial_is_asked_for_once_whatever_comes_again():
+    call = fresh_call()
+    effects = [
+        effect
+        for event in (PASSED, WRITTEN, PASSED, WRITTEN, ADOPTED, WRITTEN, UNCLEAR, PASSED)
+        for effect in call.apply(event, 0)
+    ]
+    assert effects.count(machine.Dial()) == 1
+
+
+@pytest.mark.parametrize(
+    ("events", "status", "ended_by", "code", "may_have_dialed", "hang_up"),
+    [
+        ((CANCEL,), "canceled", "caller", "canceled", False, False),
+        ((PASSED, CANCEL, WRITTEN), "canceled", "caller", "canceled", False, False),
+        ((PASSED, WRITTEN, CANCEL, ADOPTED), "canceled", "caller", "canceled", True, True),
+        (
+            (PASSED, WRITTEN, CANCEL, machine.DialFailed(code="carrier_refused", sentence="No")),
+            "canceled",
+            "caller",
+            "canceled",
+            False,
+            False,
+        ),
+        ((PASSED, WRITTEN, UNCLEAR, CANCEL, ADOPTED), "canceled", "caller", "canceled", True, True),
+        (
+            (PASSED, WRITTEN, UNCLEAR, NOT_FOUND),
+            "failed",
+            "carrier",
+            "dial_unknown",
+            True,
+            False,
+        ),
+        ((PASSED, WRITTEN, ADOPTED, DEADLINE), "timeout", "deadline", "deadline", True, True),
+        ((*TO_LIVE, DEADLINE, COMPLETED), "timeout", "deadline", "deadline", True, False),
+        ((*TO_LIVE, COMPLETED), "completed", "callee", None, True, False),
+        ((PASSED, WRITTEN, ADOPTED, COMPLETED), "completed", "carrier", "no_media", True, False),
+        (
+            (PASSED, WRITTEN, ADOPTED, machine.CarrierEnded(status="busy")),
+            "busy",
+            "carrier",
+            "busy",
+            True,
+            False,
+        ),
+        (
+            (PASSED, WRITTEN, ADOPTED, machine.CarrierEnded(status="failed")),
+            "failed",
+            "carrier",
+            "carrier_refused",
+            True,
+            False,
+        ),
+        (
+            (*TO_LIVE, STOPPED, machine.TimerFired(timer=Timer.MEDIA_LOST)),
+            "completed",
+            "callee",
+            None,
+            True,
+            True,
+        ),
+        (
+            (*TO_LIVE, LOST, machine.TimerFired(timer=Timer.MEDIA_LOST)),
+            "failed",
+            "engine",
+            "no_media",
+            True,
+            True,
+        ),
+        (
+            (PASSED, WRITTEN, ADOPTED, ANSWER, machine.TimerFired(timer=Timer.MEDIA_WAIT)),
+            "failed",
+            "engine",
+            "no_media",
+            True,
+            True,
+        ),
+        ((machine.EngineStopping(),), "rejected", None, "phone_closed", False, False),
+        (
+            (PASSED, machine.EngineStopping(), WRITTEN),
+            "rejected",
+            None,
+            "phone_closed",
+            False,
+            False,
+        ),
+        (
+            (*TO_LIVE, machine.EngineStopping()),
+            "interrupted",
+            "engine",
+            "engine_stopped",
+            True,
+            True,
+        ),
+        (
+            (*TO_LIVE, machine.EngineFailed(code="provider_failed", sentence="It broke")),
+            "failed",
+            "engine",
+            "provider_failed",
+            True,
+            True,
+        ),
+    ],
+)
+def test_each_way_to_end_has_its_outcome(events, status, ended_by, code, may_have_dialed, hang_up):
+    call = after(*events)
+    assert call.state is State.ENDING
+    assert call.outcome is not None
+    assert (call.outcome.status, call.outcome.ended_by, call.outcome.code) == (
+        status,
+        ended_by,
+        code,
+    )
+    assert call.may_have_dialed is may_have_dialed
+    assert call.hang_up_needed is hang_up
+
+
+def test_a_leg_in_the_air_is_waited_for_before_anything_ends():
+    call = after(PASSED, WRITTEN, CANCEL, DEADLINE)
+    assert call.state is State.INTENT
+    assert call.outcome is not None
+    assert call.outcome.status == "canceled"
+
+
+def test_media_that_comes_after_all_outlives_its_wait():
+    call = after(PASSED, WRITTEN, ADOPTED, ANSWER, MEDIA)
+    assert call.apply(machine.TimerFired(timer=Timer.MEDIA_WAIT), 99) == ()
+    assert call.state is State.LIVE
+
+
+def test_carrier_messages_in_the_wrong_order_change_nothing():
+    call = after(PASSED, WRITTEN, ADOPTED, MEDIA, RINGING, ANSWER, RINGING)
+    assert call.state is State.LIVE
+    assert call.answered_at == 3
+
+
+EVENTS = st.sampled_from(
+    [
+        PASSED,
+        WRITTEN,
+        ADOPTED,
+        machine.Adopted(carrier_call_id=STRAY),
+        machine.Refused(status="rejected", code="queue_full", sentence="Full"),
+        machine.AlreadyMade(status="completed"),
+        machine.DialFailed(code="carrier_refused", sentence="No"),
+        UNCLEAR,
+        NOT_FOUND,
+        RINGING,
+        ANSWER,
+        MEDIA,
+        STOPPED,
+        LOST,
+        COMPLETED,
+        machine.CarrierEnded(status="busy"),
+        machine.CarrierEnded(status="failed"),
+        machine.AnswererKnown(answered_by="machine"),
+        CANCEL,
+        DEADLINE,
+        machine.TimerFired(timer=Timer.MEDIA_WAIT),
+        machine.TimerFired(timer=Timer.MEDIA_LOST),
+        machine.EngineFailed(code="internal", sentence="Oh"),
+        machine.EngineStopping(),
+        machine.Settled(),
+    ]
+)
+
+
+@settings(max_examples=400)
+@given(st.lists(EVENTS, max_size=30))
+def test_in_any_order_it_moves_forward_dials_once_and_ends_once(events):
+    call = fresh_call()
+    effects: list[machine.Effect] = []
+    outcome = None
+    for now, event in enumerate(events):
+        if isinstance(event, machine.Settled) and call.state is not State.ENDING:
+            continue  # Only who was told to end reports that it did.
+        rank, leg_id = call.state.rank, call.carrier_call_id
+        effects += call.apply(event, float(now))
+        assert call.state.rank >= rank
+        assert leg_id is None or call.carrier_call_id == leg_id
+        assert outcome is None or call.outcome == outcome, "an outcome is decided once"
+        outcome = call.outcome
+    assert effects.count(machine.Dial()) <= 1
+    assert effects.count(machine.End()) <= 1
+    assert effects.count(machine.Converse()) <= 1
+    if machine.Dial() not in effects:
+        assert not call.may_have_dialed
+    if machine.End() in effects:
+        assert call.outcome is not None
+        assert call.leg not in (Leg.ASKED, Leg.UNCLEAR)
+        assert machine.Dial() not in effects[effects.index(machine.End()) :]
+
+
+@settings(max_examples=200)
+@given(st.lists(EVENTS, max_size=20))
+def test_from_every_state_a_deadline_leads_to_the_end_once_the_leg_is_clear(events):
+    call = fresh_call()
+    for now, event in enumerate([PASSED, WRITTEN, *events]):
+        if not isinstance(event, machine.Settled):
+            call.apply(event, float(now))
+    call.apply(DEADLINE, 1_000)
+    call.apply(UNCLEAR, 1_001)
+    call.apply(NOT_FOUND, 1_002)
+    assert call.state is State.ENDING
