@@ -117,10 +117,11 @@ class Pace:
                     await self._step()
                 elif self._rate() is not None:
                     await self._creep()
-                elif (moment := self._clock.next_timer()) is None:
+                elif self._clock.next_timer() is None:
                     await self._rest()
                 elif await self._settled():
-                    self._clock.advance(moment)
+                    # Asked only now: who settled may have stopped to wait for what was next.
+                    self._clock.advance(self._clock.next_timer() or 0.0)
                 elif self._unsettled_for() > _UNSETTLED_SEC:
                     self._clock.advance(self._clock.now() + QUIET_SEC)
 

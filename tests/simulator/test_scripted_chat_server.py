@@ -113,27 +113,30 @@ async def test_what_the_service_would_refuse_is_refused(wrong):
 
 
 async def test_failures_and_an_exhausted_script_are_answered_as_errors():
-    async with ScriptedChatServer([{"status": 429, "error": "slow down"}]) as server:
-        async with client(server) as ai:
-            with pytest.raises(openai.RateLimitError, match="slow down"):
-                await ai.chat.completions.create(model="m", messages=ASK)
-            with pytest.raises(openai.BadRequestError, match="no reply left"):
-                await ai.chat.completions.create(model="m", messages=ASK)
+    async with (
+        ScriptedChatServer([{"status": 429, "error": "slow down"}]) as server,
+        client(server) as ai,
+    ):
+        with pytest.raises(openai.RateLimitError, match="slow down"):
+            await ai.chat.completions.create(model="m", messages=ASK)
+        with pytest.raises(openai.BadRequestError, match="no reply left"):
+            await ai.chat.completions.create(model="m", messages=ASK)
 
 
 def test_a_function_can_be_the_script_and_with_will_do():
-    with ScriptedChatServer(lambda asked: f"{len(asked['messages'])} messages") as server:
-        with openai.OpenAI(base_url=server.base_url, api_key="sk-test", max_retries=0) as ai:
-            answer = ai.chat.completions.create(model="m", messages=ASK)
+    with (
+        ScriptedChatServer(lambda asked: f"{len(asked['messages'])} messages") as server,
+        openai.OpenAI(base_url=server.base_url, api_key="sk-test", max_retries=0) as ai,
+    ):
+        answer = ai.chat.completions.create(model="m", messages=ASK)
     assert answer.choices[0].message.content == "1 messages"
 
 
 async def test_hanging_up_in_the_middle_leaves_the_server_well():
-    async with ScriptedChatServer(["word " * 5_000, "Still here."]) as server:
-        async with client(server) as ai:
-            stream = await ai.chat.completions.create(model="m", messages=ASK, stream=True)
-            async for _ in stream:
-                break
-            await stream.close()
-            answer = await ai.chat.completions.create(model="m", messages=ASK)
-            assert answer.choices[0].message.content == "Still here."
+    async with ScriptedChatServer(["word " * 5_000, "Still here."]) as server, client(server) as ai:
+        stream = await ai.chat.completions.create(model="m", messages=ASK, stream=True)
+        async for _ in stream:
+            break
+        await stream.close()
+        answer = await ai.chat.completions.create(model="m", messages=ASK)
+        assert answer.choices[0].message.content == "Still here."
