@@ -14,7 +14,7 @@ from patter_core.pipeline.playback import Playback
 from patter_core.pipeline.sentences import SentenceSplitter
 from patter_core.pipeline.session import TurnFinished, VoiceEvent
 from patter_core.pipeline.speech_to_text import SpeechBegan, SpeechEnded
-from patter_core.pipeline.strangers import opened, plain, provider_error, streamed
+from patter_core.pipeline.strangers import opened, plain, prepared, provider_error, streamed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -41,6 +41,8 @@ class Cascade:
     @asynccontextmanager
     async def open(self, plan: SessionPlan, resources: Resources) -> AsyncGenerator[CascadeSession]:
         """See `VoiceEngine.open`."""
+        for provider in (self.llm, self.tts):
+            await prepared(provider, resources)
         session = CascadeSession(plan, resources, self.llm, self.tts)
         ears = self.stt.listen(session.hear_speech, resources)
         async with opened(self.stt, ears) as open_ears:

@@ -5,27 +5,48 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from patter_core.errors import ProviderError
+from patter_core.errors import ConfigError, ProviderError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
 
+    from patter_core.pipeline.resources import Resources
+
 T = TypeVar("T")
 
 
 def provider_error(provider: object, error: Exception) -> ProviderError:
-    """`error` of `provider` as a `ProviderError`, with a sentence that tells nothing of its text.
+    """`error` of `provider` as a `ProviderError`, caused by it.
 
-    What a library raises may quote a request, or what was said; the cause has it for a debugger.
+    The sentence has nothing of a library's own text, which may quote a request, or what was said.
     """
-    for leaf in _leaves(error):
+    leaves = list(_leaves(error))
+    for leaf in leaves:
         if isinstance(leaf, ProviderError):
             return leaf
-    name = type(provider).__name__
-    wrapped = ProviderError(name, f"it failed unexpectedly ({type(error).__name__})")
+    sentence = f"it failed unexpectedly ({type(leaves[0]).__name__})"
+    if isinstance(leaves[0], ConfigError):
+        sentence = str(leaves[0])
+    wrapped = ProviderError(type(provider).__name__, sentence)
     wrapped.__cause__ = error
     return wrapped
+
+
+async def prepared(provider: object, resources: Resources) -> None:
+    """Let `provider` do what it can before anybody is rung, if it has a `prepare(resources)`.
+
+    Raises:
+        ProviderError: It cannot be used.
+    """
+    prepare = getattr(provider, "prepare", None)
+    if prepare is None:
+        return
+    try:
+        await prepare(resources)
+    except Exception as error:  # noqa: BLE001 - a stranger's code
+        wrapped = provider_error(provider, error)
+        raise wrapped from wrapped.__cause__
 
 
 def plain(error: BaseException) -> BaseException:

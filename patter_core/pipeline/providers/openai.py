@@ -1,0 +1,195 @@
+"""Chat models of OpenAI, and of every server that speaks its chat completions."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from patter_core.config import setting
+from patter_core.errors import ConfigError, ProviderError
+from patter_core.pipeline.language_model import TextPiece, TokensUsed
+
+# The client is imported where it is used: it takes most of a second, `import patter` must not.
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+
+    from openai import AsyncOpenAI, AsyncStream
+    from openai.types.chat import ChatCompletionChunk
+    from openai.types.completion_usage import CompletionUsage
+
+    from patter_core.pipeline.language_model import Message, ReplyEvent
+    from patter_core.pipeline.resources import Resources
+
+_NAME = "openai"
+_AFTER_THE_END_SEC = 1.0  # How long the count of tokens may hold up the end of a reply.
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAILLM:
+    """A chat model: a `LanguageModel`.
+
+    Attributes:
+        model: The model's name, as the server knows it.
+        api_key: The key; "" takes the environment's OPENAI_API_KEY.
+        base_url: Another server that speaks the same protocol, as in "http://127.0.0.1:8080/v1".
+        temperature: How freely the model chooses its words; None leaves it to the server.
+        max_output_tokens: The longest reply; None leaves it to the server.
+        first_token_sec: How long the first word may take.
+        stall_sec: How long every word after it may take.
+    """
+
+    model: str = "gpt-4.1-mini"
+    _: KW_ONLY
+    api_key: str = field(default="", repr=False)
+    base_url: str | None = None
+    temperature: float | None = None
+    max_output_tokens: int | None = None
+    first_token_sec: float = 10.0
+    stall_sec: float = 10.0
+
+    def check(self) -> None:
+        """See that it can be used, as far as that shows without the network.
+
+        Raises:
+            ConfigError: There is no key, no model, or no address.
+        """
+        # Whoever makes an agent may wait for this import; a call in progress may not.
+        import openai  # noqa: F401
+
+        self._key()
+        if not self.model:
+            raise ConfigError("OpenAILLM: model is empty")
+        if self.base_url is not None and not self.base_url.startswith(("http://", "https://")):
+            raise ConfigError("OpenAILLM: base_url must begin with http:// or https://")
+
+    async def prepare(self, resources: Resources) -> None:
+        """Make the client, before anybody is rung."""
+        await self._client(resources)
+
+    async def reply(
+        self, messages: Sequence[Message], resources: Resources
+    ) -> AsyncIterator[ReplyEvent]:
+        """See `LanguageModel.reply`."""
+        client = await self._client(resources)
+        now = asyncio.get_running_loop().time
+        first_token_by = now() + self.first_token_sec
+        next_token_sec: float | None = None  # From the first one on.
+        finished = False
+        usage: CompletionUsage | None = None
+        try:
+            async with _outstanding(resources, first_token_by):
+                stream: AsyncStream[ChatCompletionChunk] = await client.chat.completions.create(
+                    **self._request(messages)
+                )
+            try:
+                while True:
+                    by = first_token_by if next_token_sec is None else now() + next_token_sec
+                    async with _outstanding(resources, by):
+                        chunk = await anext(stream, None)
+                    if chunk is None:
+                        break
+                    usage = chunk.usage or usage
+                    for choice in chunk.choices or ():
+                        if text := choice.delta.content or choice.delta.refusal:
+                            next_token_sec = self.stall_sec
+                            yield TextPiece(text)
+                        if choice.finish_reason is not None:
+                            finished, next_token_sec = True, _AFTER_THE_END_SEC
+            finally:
+                await stream.close()
+        except Exception as error:
+            # What breaks after the last word leaves the reply whole.
+            if not finished:
+                raise _said_plainly(error) from error
+        if not finished and usage is None:
+            raise ProviderError(_NAME, "the reply broke off", retryable=True)
+        if usage is not None:
+            yield _tokens(usage)
+
+    def _request(self, messages: Sequence[Message]) -> dict[str, Any]:
+        request: dict[str, Any] = {
+            "model": self.model,
+            "messages": [{"role": message.role, "content": message.text} for message in messages],
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
+        if self.temperature is not None:
+            request["temperature"] = self.temperature
+        if self.max_output_tokens is not None:
+            # OpenAI's newer models refuse the old name; other servers know no other.
+            name = "max_completion_tokens" if self.base_url is None else "max_tokens"
+            request[name] = self.max_output_tokens
+        return request
+
+    async def _client(self, resources: Resources) -> AsyncOpenAI:
+        """The phone's one client for this key and server."""
+        key = self._key()
+
+        @asynccontextmanager
+        async def opened() -> AsyncGenerator[AsyncOpenAI]:
+            from openai import AsyncOpenAI
+
+            # Again is the conversation's to decide: a silent second attempt doubles the wait.
+            async with AsyncOpenAI(api_key=key, base_url=self.base_url, max_retries=0) as client:
+                yield client
+
+        return await resources.shared((OpenAILLM, key, self.base_url), opened)
+
+    def _key(self) -> str:
+        if key := self.api_key or setting("OPENAI_API_KEY"):
+            return key
+        raise ConfigError(
+            "OpenAILLM: no key. Set the environment variable OPENAI_API_KEY, or pass api_key= "
+            "(any text for a server of your own that asks for none)"
+        )
+
+
+@asynccontextmanager
+async def _outstanding(resources: Resources, by: float) -> AsyncGenerator[None]:
+    """Something that the server must do `by` then, in the loop's own time."""
+    with resources.clock.hold():
+        async with asyncio.timeout_at(by):
+            yield
+
+
+def _tokens(usage: CompletionUsage) -> TokensUsed:
+    details = usage.prompt_tokens_details
+    return TokensUsed(
+        input_tokens=usage.prompt_tokens or 0,
+        output_tokens=usage.completion_tokens or 0,
+        cached_tokens=(details.cached_tokens or 0) if details is not None else 0,
+    )
+
+
+def _said_plainly(error: Exception) -> ProviderError:
+    """`error` in a sentence without keys, addresses and the server's own words."""
+    import openai
+
+    def said(sentence: str, *, retryable: bool = False) -> ProviderError:
+        return ProviderError(_NAME, sentence, retryable=retryable)
+
+    match error:
+        case TimeoutError() | openai.APITimeoutError():
+            return said("it took too long to answer", retryable=True)
+        case openai.AuthenticationError() | openai.PermissionDeniedError():
+            return said(f"the API key was refused (HTTP {error.status_code})")
+        case openai.NotFoundError():
+            return said("no such model, or no such address (HTTP 404)")
+        case openai.RateLimitError() if error.code == "insufficient_quota":
+            return said("the account's quota is used up (HTTP 429)")
+        case openai.RateLimitError():
+            return said("too many requests (HTTP 429)", retryable=True)
+        case openai.APIStatusError() if error.status_code >= 500 or error.status_code in (408, 409):
+            return said(f"the service failed (HTTP {error.status_code})", retryable=True)
+        case openai.APIStatusError():
+            return said(f"the request was refused (HTTP {error.status_code})")
+        case openai.APIConnectionError():
+            return said("it could not be reached, or the connection broke", retryable=True)
+        case openai.APIResponseValidationError():
+            return said("its answer could not be read")
+        case openai.APIError():
+            return said("the service broke off its reply", retryable=True)
+        case _:
+            return said(f"its answer could not be read ({type(error).__name__})")
