@@ -73,17 +73,25 @@ class SmallEngine:
         return body
 
     async def post(self, url: str, form: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        with self.network.clock.hold():
+            async with self._request("POST", url, form) as response:
+                return response.status, orjson.loads(await response.read())
+
+    async def raw(self, method: str, url: str, form: dict[str, Any] | None = None):
+        """The status and the headers of whatever is answered."""
+        with self.network.clock.hold():
+            async with self._request(method, url, form or {}) as response:
+                return response.status, response.headers
+
+    def _request(self, method: str, url: str, form: dict[str, Any]):
         body = urlencode({k: v for k, v in form.items() if v is not None}, doseq=True)
         pair = f"{self.network.account_sid}:{self.network.auth_token}"
-        headers = {
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Authorization": "Basic " + base64.b64encode(pair.encode()).decode(),
-        }
-        with self.network.clock.hold():
-            async with self.http.post(
-                url, data=body, headers=headers, allow_redirects=False
-            ) as response:
-                return response.status, orjson.loads(await response.read())
+        headers = {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+        if method == "POST":
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return self.http.request(
+            method, url, data=body or None, headers=headers, allow_redirects=False
+        )
 
     # --- what the carrier asks of the engine -------------------------------------------------
 
