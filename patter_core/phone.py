@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from patter_core.agent import Agent, make_agent
-from patter_core.calls.arguments import parse_arguments
 from patter_core.calls.result import CallResult, rejected
 from patter_core.errors import ArgumentError, ConfigError, PhoneClosed
 from patter_core.home_loop import HomeLoop
@@ -290,6 +289,9 @@ class Patter:
         machine_detection: bool = True,
     ) -> Order | CallResult:
         """Check what was asked for: an order, or the `rejected` result that names the field."""
+        # pydantic costs as much to import as everything else of ours, so not before it is needed.
+        from patter_core.calls.arguments import parse_arguments
+
         made = agent if isinstance(agent, Agent) else self.agent(**agent)
         try:
             checked = parse_arguments(arguments, default_duration_sec=default_duration_sec)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from patter_core.calls.arguments import E164_PATTERN
+from patter_core.calls.bounds import E164_PATTERN
 from patter_core.calls.policy import DialPolicy
 from patter_core.clock import Clock, SystemClock
 from patter_core.config import Limits, default_port, setting, state_directory

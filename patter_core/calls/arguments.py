@@ -9,11 +9,14 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
+from patter_core.calls.bounds import (
+    DEFAULT_DURATION_SEC,
+    E164_PATTERN,
+    FIRST_MESSAGE_CHARS,
+    GOAL_CHARS,
+    LONGEST_DURATION_SEC,
+)
 from patter_core.errors import ArgumentError
-
-DEFAULT_DURATION_SEC = 180
-LONGEST_DURATION_SEC = 1_800
-E164_PATTERN = r"^\+[1-9][0-9]{6,14}$"  # [0-9]: \d would let full-width digits in.
 
 
 def _plain(schema: dict[str, Any]) -> None:
@@ -45,10 +48,12 @@ class CallArguments(BaseModel):
     """Phone number to ring, in E.164 form: a plus sign, the country code and the number, digits
     only, as in +14155552671."""
 
-    goal: Annotated[str, Field(max_length=16_000)] | SkipJsonSchema[None] = None
+    goal: Annotated[str, Field(max_length=GOAL_CHARS)] | SkipJsonSchema[None] = None
     """What the call should achieve, with every fact that the person on the phone may ask for."""
 
-    first_message: Annotated[str, Field(max_length=1_000)] | SkipJsonSchema[None] = None
+    first_message: Annotated[str, Field(max_length=FIRST_MESSAGE_CHARS)] | SkipJsonSchema[None] = (
+        None
+    )
     """The first sentence said when somebody answers."""
 
     max_duration_sec: Annotated[int, Field(ge=1, le=LONGEST_DURATION_SEC)] = DEFAULT_DURATION_SEC
@@ -120,9 +125,9 @@ _ADVICE = {
         "must be a phone number in E.164 form, as text: a plus sign, the country code and the "
         "number, 7 to 15 digits, as in +14155552671"
     ),
-    "goal": "must be text of at most 16000 characters",
-    "first_message": "must be text of at most 1000 characters",
-    "max_duration_sec": "must be a whole number of seconds from 1 to 1800",
+    "goal": f"must be text of at most {GOAL_CHARS} characters",
+    "first_message": f"must be text of at most {FIRST_MESSAGE_CHARS} characters",
+    "max_duration_sec": f"must be a whole number of seconds from 1 to {LONGEST_DURATION_SEC}",
 }
 
 

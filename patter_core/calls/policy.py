@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from patter_core.calls.arguments import LONGEST_DURATION_SEC
+from patter_core.calls.bounds import LONGEST_DURATION_SEC
 from patter_core.errors import ConfigError
 
 if TYPE_CHECKING:

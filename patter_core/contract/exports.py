@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from patter_core.calls.arguments import CallArguments
+
+def _arguments() -> dict[str, Any]:
+    # pydantic costs as much to import as everything else of ours, so not before it is needed.
+    from patter_core.calls.arguments import CallArguments
+
+    return CallArguments.model_json_schema()
 
 
 def plain_schema(default_duration_sec: int) -> dict[str, Any]:
     """JSON Schema of the arguments: one field required, defaults named."""
-    schema = CallArguments.model_json_schema()
+    schema = _arguments()
     schema["properties"]["max_duration_sec"]["default"] = default_duration_sec
     return schema
 
 
 def strict_schema() -> dict[str, Any]:
     """The same for strict modes: every field required, optional ones nullable, no defaults."""
-    schema = CallArguments.model_json_schema()
+    schema = _arguments()
     required = schema["required"]
     for name, field in schema["properties"].items():
         if name not in required:

@@ -9,7 +9,7 @@ import queue
 from typing import TYPE_CHECKING, Any
 
 from patter_core.agent import Agent
-from patter_core.calls.arguments import DEFAULT_DURATION_SEC, LONGEST_DURATION_SEC
+from patter_core.calls.bounds import DEFAULT_DURATION_SEC, LONGEST_DURATION_SEC
 from patter_core.calls.events import CallEnded, ProgressEvent
 from patter_core.calls.result import CallResult, rejected
 from patter_core.contract import exports
