@@ -15,6 +15,7 @@ from patter_core.simulator.exchange import Exchange, Switch
 from patter_core.simulator.faults import Faults
 from patter_core.simulator.own_loop import OwnLoop
 from patter_core.simulator.pace import Pace
+from patter_core.simulator.twilio.gathering import GatheringSocket
 from patter_core.simulator.twilio.rest import Request, Rest
 from patter_core.simulator.twilio.webhooks import Callback, WebhookSender
 
@@ -185,7 +186,9 @@ class PhoneNetwork:
             host, port = runner.addresses[0][:2]
             self._url = f"http://{host}:{port}"
             connector = aiohttp.TCPConnector(limit=0)
-            async with aiohttp.ClientSession(connector=connector) as http:
+            async with aiohttp.ClientSession(
+                connector=connector, ws_response_class=GatheringSocket
+            ) as http:
                 sender = WebhookSender(http, self.auth_token, pace, self._callbacks)
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(pace.run())

@@ -45,7 +45,7 @@ class PacedStream(Protocol):
         ...
 
     async def send_frame(self) -> None:
-        """Send 20 ms of audio, and play 20 ms. Never waits for the other side."""
+        """Play 20 ms, and send 20 ms at the latest with `ask`. Never waits for the other side."""
         ...
 
     @property
@@ -54,7 +54,7 @@ class PacedStream(Protocol):
         ...
 
     async def ask(self) -> None:
-        """Ask the other side whether it has taken what was sent."""
+        """Send, and ask the other side whether it has taken it."""
         ...
 
     async def taken(self) -> None:
@@ -151,11 +151,12 @@ class Pace:
                 await stream.send_frame()
             # Rounded, so that twenty milliseconds fifty times over are a second.
             after = round(self._clock.now() + FRAME_SEC, 6)
-            woken = (self._clock.next_timer() or math.inf) <= after
+            wakes_somebody = (self._clock.next_timer() or math.inf) <= after
+            frames = 0 if wakes_somebody else frames - 1
+            if frames == 0:
+                for stream in streams:
+                    await stream.ask()
             self._clock.advance(after)
-            frames = 0 if woken else frames - 1
-        for stream in streams:
-            await stream.ask()
         for stream in streams:
             await stream.taken()
         self._unsettled_since = None

@@ -104,7 +104,7 @@ async def test_callbacks_are_lost_doubled_or_out_of_order(kind, sequence):
         await network.until(lambda: len(network.callbacks) == wanted)
         told = [form["SequenceNumber"] for which, form in engine.forms if which == "status"]
         assert told == sequence
-        assert [c.error for c in network.callbacks if c.kind == "completed"][0] == (
+        assert next(c.error for c in network.callbacks if c.kind == "completed") == (
             "lost on purpose" if kind == "lost" else None
         )
 

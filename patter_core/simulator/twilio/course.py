@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from email.utils import format_datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import aiohttp
 from yarl import URL
@@ -19,6 +19,7 @@ from patter_core.simulator.twilio.webhooks import Webhook, WebhookAnswer
 if TYPE_CHECKING:
     from patter_core.simulator.exchange import Exchange
     from patter_core.simulator.leg import LegRecord
+    from patter_core.simulator.twilio.gathering import GatheringSocket
 
 _log = logging.getLogger(__name__)
 
@@ -248,19 +249,20 @@ class Course:
             stream.abort()
             self._end("completed", "network")
 
-    async def _connect(self, url: str) -> aiohttp.ClientWebSocketResponse | None:
+    async def _connect(self, url: str) -> GatheringSocket | None:
         headers = {
             "X-Twilio-Signature": signature(url, {}, self._switch.auth_token),
             "User-Agent": "Twilio.TmeWs/1.0",
         }
         try:
             async with asyncio.timeout(_CONNECT_SEC):
-                return await self._exchange.http.ws_connect(
+                socket = await self._exchange.http.ws_connect(
                     URL(url, encoded=True),
                     headers=headers,
                     autoping=False,
                     max_msg_size=16 * 1024 * 1024,
                 )
+                return cast("GatheringSocket", socket)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             _log.info("call %s: no media socket: %s", self._leg.sid, type(error).__name__)
             return None

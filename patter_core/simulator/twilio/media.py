@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from patter_core.simulator.callee import Handset
     from patter_core.simulator.leg import LegRecord
+    from patter_core.simulator.twilio.gathering import GatheringSocket
 
 _STILL_FRAMES = 50
 _LAG_SEC = 1.0
@@ -44,7 +45,7 @@ class MediaStream:
 
     def __init__(
         self,
-        websocket: aiohttp.ClientWebSocketResponse,
+        websocket: GatheringSocket,
         leg: LegRecord,
         handset: Handset,
         *,
@@ -140,6 +141,7 @@ class MediaStream:
         played, marks = self._queue.play()
         spoken = self._handset.tick(played)
         self._frames += 1
+        self._socket.gather()
         self._still_frames = 0 if played or spoken is not SILENT_FRAME else self._still_frames + 1
         try:
             for name in marks:
@@ -159,14 +161,15 @@ class MediaStream:
 
     async def ask(self) -> None:
         """See `PacedStream.ask`."""
-        if self._pong is not None or self._socket.closed:
-            return
-        self._pong = asyncio.get_running_loop().create_future()
-        self._asked_at = time.monotonic()
         try:
-            await self._socket.ping()
+            if self._pong is None and not self._socket.closed:
+                self._pong = asyncio.get_running_loop().create_future()
+                self._asked_at = time.monotonic()
+                await self._socket.ping()
         except (aiohttp.ClientError, ConnectionError):
             self._answered()
+        finally:
+            self._socket.let_go()
 
     async def taken(self) -> None:
         """See `PacedStream.taken`."""
