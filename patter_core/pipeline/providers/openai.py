@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from patter_core.config import setting
@@ -56,8 +57,7 @@ class OpenAILLM:
             ConfigError: There is no key, no model, or no address.
         """
         # Whoever makes an agent may wait for this import; a call in progress may not.
-        import openai  # noqa: F401
-
+        import_module("openai")
         self._key()
         if not self.model:
             raise ConfigError("OpenAILLM: model is empty")
@@ -80,9 +80,8 @@ class OpenAILLM:
         usage: CompletionUsage | None = None
         try:
             async with _outstanding(resources, first_token_by):
-                stream: AsyncStream[ChatCompletionChunk] = await client.chat.completions.create(
-                    **self._request(messages)
-                )
+                create: Any = client.chat.completions.create
+                stream: AsyncStream[ChatCompletionChunk] = await create(**self._request(messages))
             try:
                 while True:
                     by = first_token_by if next_token_sec is None else now() + next_token_sec
