@@ -161,6 +161,7 @@ class PatterTool:
             return _not_opened(order.arguments.to, error)
         live = LiveCall(order.arguments.to, phone.home)
         live.place(order, phone.desk)
+        live.leave_with(loop)
         try:
             return await self._watched(live, order, on_event)
         except BaseException:
@@ -247,7 +248,11 @@ class PatterTool:
             return await live.result()
         async with asyncio.TaskGroup() as group:
             telling = group.create_task(self._tell_hooks(live, order, on_event))
-            result = await live.result()
+            try:
+                result = await live.result()
+            except BaseException:
+                live.leave()  # Now: the group waits for the hook, which may take its time.
+                raise
             await asyncio.wait([telling], timeout=self._phone.limits.hooks_sec)
             telling.cancel()
         return result

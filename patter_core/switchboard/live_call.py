@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from patter_core.switchboard.operator import Operator
     from patter_core.switchboard.order import Order
 
+_LOOK_EVERY_SEC = 0.25
+"""How often it is looked, in real time, whether the loop that awaits a call was closed."""
+
 
 class LiveCall:
     """A call that was asked for: watch it, take part in it, end it, fetch its result.
@@ -45,6 +48,10 @@ class LiveCall:
         """
         if not self._home.post(self._ask, order, desk):
             self.finish(phone_closed(self._to))
+
+    def leave_with(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Leave as soon as `loop` is closed: nothing on it is cancelled then, or told anything."""
+        self._home.post(self._look_at, loop)
 
     def finish(self, result: CallResult) -> None:
         """Give the result: that of the call, or of one that there was nothing to place for."""
@@ -161,6 +168,14 @@ class LiveCall:
         if self._operator is not None and not self._left:
             self._left = True
             self._operator.leave()
+
+    def _look_at(self, loop: asyncio.AbstractEventLoop) -> None:
+        if self.done or self._left:
+            return
+        if loop.is_closed():
+            self._leave()
+            return
+        asyncio.get_running_loop().call_later(_LOOK_EVERY_SEC, self._look_at, loop)
 
     def _cancel(self) -> None:
         if self._operator is not None:
