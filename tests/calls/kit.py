@@ -1,0 +1,90 @@
+"""What the tests of whole calls share: numbers, agents, people who wait, and what they check."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+
+from patter import ScriptedLLM, ScriptedSTT, ScriptedTTS
+
+CALLEE = "+14155552671"
+OTHER_CALLEE = "+14155552672"
+PHONE = "+14155550100"
+ISO_Z = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def scripted(*replies, **parts):
+    """An agent's parts: it says `replies`, one after each thing that it hears."""
+    script = replies[0] if len(replies) == 1 and callable(replies[0]) else list(replies)
+    return {"stt": ScriptedSTT(), "tts": ScriptedTTS(), "llm": ScriptedLLM(script), **parts}
+
+
+async def bounded(awaitable, seconds=15.0):
+    """Wait, but not for ever: a call that gives no answer fails its test here."""
+    async with asyncio.timeout(seconds):
+        return await awaitable
+
+
+def said(result):
+    """A transcript as pairs of role and text."""
+    return [(turn.role, turn.text) for turn in result.transcript]
+
+
+class Events:
+    """An on_event hook that remembers what it heard, and where it ran."""
+
+    def __init__(self):
+        self.heard = []
+        self.threads = []
+
+    def __call__(self, event):
+        self.threads.append(threading.current_thread())
+        self.heard.append(event)
+
+    @property
+    def types(self):
+        return [event.type for event in self.heard]
+
+    def heard_of(self, kind):
+        return lambda: kind in self.types
+
+
+class CountingEars:
+    """Ears that count how often somebody opened them."""
+
+    def __init__(self):
+        self.opened = 0
+
+    def listen(self, report, resources):
+        self.opened += 1
+        return ScriptedSTT().listen(report, resources)
+
+
+class CountingVoice:
+    """A voice that counts how often somebody had it speak."""
+
+    def __init__(self):
+        self.spoken = 0
+
+    def speak(self, text, resources):
+        self.spoken += 1
+        return ScriptedTTS().speak(text, resources)
+
+
+def creates(network):
+    """The requests that asked for a call."""
+    return [
+        request
+        for request in network.requests
+        if request.method == "POST" and request.path.endswith("/Calls.json")
+    ]
+
+
+def hang_ups(network):
+    """The requests that ended a call."""
+    return [
+        request
+        for request in network.requests
+        if request.method == "POST" and request.form.get("Status") == ["completed"]
+    ]
