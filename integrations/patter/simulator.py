@@ -9,10 +9,10 @@
 from __future__ import annotations
 
 from patter_core import simulator
-from patter_core.simulator import Callee, Faults, Leg, ScriptedChatServer
+from patter_core.simulator import Callee, Faults, Leg, ScriptedChatServer, ToolCall
 from patter_core.telephony.twilio.account import Twilio, simulated_account
 
-__all__ = ["Callee", "Faults", "Leg", "PhoneNetwork", "ScriptedChatServer"]
+__all__ = ["Callee", "Faults", "Leg", "PhoneNetwork", "ScriptedChatServer", "ToolCall"]
 
 
 class PhoneNetwork(simulator.PhoneNetwork):

@@ -1,0 +1,179 @@
+"""`make_phone_call` for LangChain and LangGraph agents.
+
+    from patter.langchain import phone_call_tool
+
+    agent = create_agent(model, tools=[phone_call_tool(phone, agent={...})])
+
+It needs langchain-core and nothing else of LangChain.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from patter.extras import needs_extra
+from patter_core.calls.result import CallResult
+from patter_core.calls.transcript import Turn
+from patter_core.contract.phone_tool import PatterTool, as_phone_tool
+from patter_core.phone import Patter
+
+with needs_extra("langchain", "langchain_core"):
+    from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
+    from langchain_core.messages import ToolMessage
+    from langchain_core.tools import BaseTool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from patter_core.agent import Agent
+    from patter_core.calls.events import ProgressEvent
+
+EVENT_NAME = "phone_call"
+"""The name of the custom events that tell of a call while it goes on."""
+
+
+class PhoneCallTool(BaseTool):
+    """A LangChain tool that rings somebody.
+
+    The agent sees the schema and receives the envelope that every other framework does: JSON text
+    as content, the envelope itself as artifact, and status "error" exactly when the envelope has
+    an error. What happens meanwhile is told in custom events, and on LangGraph's custom stream:
+    dicts with a `type` (queued, dialing, ringing, answered, turn, ended) and a `call_id`.
+    Cancelling the run ends the call.
+
+    Attributes:
+        phone_tool: The tool that this one translates for; `await phone_tool.stop()` closes the
+            phone.
+    """
+
+    phone_tool: PatterTool = Field(exclude=True, repr=False)
+
+    def __init__(
+        self,
+        phone: Patter | PatterTool | None = None,
+        *,
+        agent: Agent | dict[str, Any] | None = None,
+        **options: Any,
+    ) -> None:
+        """See `phone_call_tool`; with no phone, one from the environment is made.
+
+        Raises:
+            ConfigError: The phone, the agent or an option is not usable; it says what to do.
+        """
+        phone_tool = as_phone_tool(Patter() if phone is None else phone, agent=agent, **options)
+        super().__init__(
+            name=phone_tool.name,
+            description=phone_tool.description,
+            args_schema=phone_tool.schema(),  # A dict: a model LangChain would rebuild, and differ.
+            response_format="content_and_artifact",
+            phone_tool=phone_tool,
+        )
+
+    async def arun(self, *args: Any, tool_call_id: str | None = None, **kwargs: Any) -> Any:  # noqa: ANN401 - LangChain's
+        """See `BaseTool.arun`."""
+        with _answering(tool_call_id):
+            return await super().arun(*args, tool_call_id=tool_call_id, **kwargs)
+
+    def run(self, *args: Any, tool_call_id: str | None = None, **kwargs: Any) -> Any:  # noqa: ANN401 - LangChain's
+        """See `BaseTool.run`."""
+        with _answering(tool_call_id):
+            return super().run(*args, tool_call_id=tool_call_id, **kwargs)
+
+    async def _arun(self, /, **arguments: Any) -> tuple[str | ToolMessage, dict[str, Any]]:
+        write = _graph_writer()
+
+        async def tell(event: ProgressEvent) -> None:
+            data = _as_data(event)
+            write(data)
+            await adispatch_custom_event(EVENT_NAME, data)
+
+        return self._output(await self.phone_tool.execute(arguments, on_event=tell))
+
+    def _run(self, /, **arguments: Any) -> tuple[str | ToolMessage, dict[str, Any]]:
+        write = _graph_writer()
+        context = copy_context()  # It tells which run an event belongs to.
+
+        def tell(event: ProgressEvent) -> None:
+            data = _as_data(event)
+            context.run(write, data)
+            context.run(dispatch_custom_event, EVENT_NAME, data)
+
+        return self._output(self.phone_tool.execute_blocking(arguments, on_event=tell))
+
+    def _output(self, result: CallResult) -> tuple[str | ToolMessage, dict[str, Any]]:
+        """Content and artifact, for a tool call as the message that LangChain would make of them.
+
+        LangChain's own message always says success, to whoever traces the run too.
+        """
+        tool_call_id, content, artifact = _tool_call_id.get(), result.to_json(), result.to_dict()
+        if tool_call_id is None:
+            return content, artifact
+        message = ToolMessage(
+            content,
+            artifact=artifact,
+            tool_call_id=tool_call_id,
+            name=self.name,
+            status="error" if result.is_error else "success",
+        )
+        return message, artifact
+
+
+def phone_call_tool(
+    phone: Patter | PatterTool, *, agent: Agent | dict[str, Any] | None = None, **options: Any
+) -> PhoneCallTool:
+    """Wrap `phone` as a LangChain tool.
+
+    Args:
+        phone: A phone, or a tool made of one.
+        agent: Who speaks on the phone: an agent, or a dict of `phone.agent` keywords.
+        **options: What `PatterTool` takes: `name`, `description`, `max_duration_sec`, `approve`,
+            `on_event`.
+
+    Raises:
+        ConfigError: The agent or an option is not usable; it says what to do.
+    """
+    return PhoneCallTool(phone, agent=agent, **options)
+
+
+_tool_call_id: ContextVar[str | None] = ContextVar("patter_tool_call_id", default=None)
+
+
+@contextmanager
+def _answering(tool_call_id: str | None) -> Generator[None]:
+    """Let `_run` and `_arun` know which call they answer: the model's arguments fill theirs."""
+    token = _tool_call_id.set(tool_call_id)
+    try:
+        yield
+    finally:
+        _tool_call_id.reset(token)
+
+
+def _as_data(event: ProgressEvent) -> dict[str, Any]:
+    """The event, JSON-safe."""
+    data: dict[str, Any] = {}
+    for field in dataclasses.fields(event):
+        value = getattr(event, field.name)
+        data[field.name] = value.to_dict() if isinstance(value, Turn | CallResult) else value
+    return data
+
+
+def _graph_writer() -> Callable[[Any], None]:
+    """LangGraph's stream writer when we run inside a graph; else one that writes nowhere."""
+    if "langgraph" not in sys.modules:  # It need not be installed, and loading it takes long.
+        return _nowhere
+    from langgraph.config import get_stream_writer
+
+    try:
+        return get_stream_writer()
+    except (RuntimeError, KeyError):  # No run at all; or one that no graph began.
+        return _nowhere
+
+
+def _nowhere(_data: object) -> None:
+    """Whom a run outside of any graph writes to."""
