@@ -160,24 +160,7 @@ async def test_two_conversations_at_once_keep_their_goals():
     assert other.turns[-1].text == "My goal is blue."
 
 
-WORDS = [
-    "I",
-    "would",
-    "like",
-    "to",
-    "book",
-    "a",
-    "table",
-    "for",
-    "four",
-    "people",
-    "at",
-    "eight,",
-    "please,",
-    "über",
-    "all",
-    "else",
-]
+WORDS = "I would like to book a table for four people at eight, please, über all else"
 
 
 async def test_cut_anywhere_the_record_has_the_words_that_were_played():

@@ -13,9 +13,12 @@ from aiohttp import web
 
 from patter_core.clock import SimulatedClock
 from patter_core.errors import ConfigError, ProviderError
+from patter_core.pipeline.cascade import Cascade
 from patter_core.pipeline.language_model import Message, TextPiece, TokensUsed
+from patter_core.pipeline.plan import SessionPlan
 from patter_core.pipeline.providers.openai import OpenAILLM
-from tests.pipeline.in_process_line import resources
+from patter_core.pipeline.providers.scripted import ScriptedSTT, ScriptedTTS
+from tests.pipeline.in_process_line import conversation, resources
 
 KEY = "sk-very-secret-key"
 MESSAGES = (Message("system", "Be kind."), Message("user", "Hello?"))
@@ -315,3 +318,49 @@ def test_what_cannot_work_is_an_error_before_any_call():
 
 def test_the_key_does_not_show():
     assert KEY not in repr(OpenAILLM(api_key=KEY))
+
+
+async def test_a_conversation_speaks_the_first_sentence_while_the_model_still_writes(server):
+    rest = asyncio.Event()
+    server.steps = [
+        event(chunk("For four ")),
+        event(chunk("people. And")),
+        rest,
+        event(chunk(" at eight.", finish="stop")),
+        event("[DONE]"),
+    ]
+    engine = Cascade(stt=ScriptedSTT(), llm=model(server), tts=ScriptedTTS())
+    async with conversation(engine, instructions="Be kind.", greeting="Hi.") as line:
+        await line.until_turns(1)
+        line.speak("For how many?")
+        await line.until(lambda: line.heard()[-1:] == ["people."])
+        rest.set()
+        await line.until_turns(3)
+    assert line.turns[-1].text == "For four people. And at eight."
+    assert [message["content"] for message in server.requests[0]["messages"]] == [
+        "Be kind.",
+        "Hi.",
+        "For how many?",
+    ]
+
+
+async def test_a_model_that_refuses_ends_the_conversation_with_its_error(server):
+    server.status = 401
+    engine = Cascade(stt=ScriptedSTT(), llm=model(server), tts=ScriptedTTS())
+
+    async def converse():
+        async with conversation(engine) as line:
+            line.speak("Hello?")
+            await line.until(line.running.done)
+            await line.running
+
+    with pytest.raises(ProviderError, match="the API key was refused"):
+        await converse()
+
+
+async def test_a_model_without_a_key_is_found_out_before_anybody_is_rung(lent, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    engine = Cascade(stt=ScriptedSTT(), llm=OpenAILLM(), tts=ScriptedTTS())
+    with pytest.raises(ProviderError, match="OPENAI_API_KEY"):
+        async with engine.open(SessionPlan(call_id="call", instructions=""), lent):
+            raise AssertionError("it was opened")
