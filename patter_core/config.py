@@ -20,6 +20,9 @@ class Limits:
     approve_timeout_sec: float = 120.0
     """How long an approval may take before it counts as no."""
 
+    voice_open_sec: float = 10.0
+    """How long ears, model and voice may take to get ready, before anybody is rung."""
+
     dial_request_sec: float = 15.0
     """How long the carrier may take to answer the one request that dials."""
     carrier_request_sec: float = 3.0

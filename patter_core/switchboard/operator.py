@@ -223,10 +223,15 @@ class Operator:
         )
         self._conversation = Conversation(plan, self.order.agent, self._turn_finished)
         self._start(self._converse(self._conversation))
+        clock, seconds = self._exchange.clock, self._exchange.limits.voice_open_sec
         try:
-            await self._conversation.opened
-        except ProviderError as error:
-            _log.warning("Call %s: the voice could not be had: %s", self.call_id, error)
+            async with clock.timeout(seconds):
+                with clock.hold():
+                    await self._conversation.opened
+        except Exception as error:  # noqa: BLE001 - a stranger's code: nobody is rung without it
+            # Only an error of ours is known to say nothing that does not belong into a log.
+            shown = error if isinstance(error, ProviderError) else type(error).__name__
+            _log.warning("Call %s: the voice could not be had: %s", self.call_id, shown)
             sentence = "The agent's voice or model could not be reached, so nobody was rung"
             return machine.Refused(status="failed", code="provider_failed", sentence=sentence)
         return None
