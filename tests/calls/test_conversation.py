@@ -237,9 +237,9 @@ async def test_ears_that_never_open_ring_nobody_and_give_an_answer(network, new_
             await asyncio.Event().wait()
             yield
 
-    result = await bounded(
-        new_tool(agent={**scripted(), "stt": Stuck()}).execute(to=CALLEE), seconds=12
-    )
+    limits = Limits(voice_open_sec=0.3)
+    tool = new_tool(agent={**scripted(), "stt": Stuck()}, phone={"limits": limits})
+    result = await bounded(tool.execute(to=CALLEE))
     assert (result.status, result.error_code) == ("failed", "provider_failed")
     assert creates(network) == []
 
