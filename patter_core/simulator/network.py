@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 import time
 from typing import TYPE_CHECKING, Self
@@ -134,7 +135,7 @@ class PhoneNetwork:
 
     def add(self, number: str, callee: Callee) -> None:
         """Give `number` (E.164) to `callee`. A number that nobody has cannot be reached."""
-        if not number.startswith("+") or not number[1:].isdecimal():
+        if not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
             raise ValueError("a number is E.164: + and digits")
         self._switch.callees[number] = callee
 

@@ -139,6 +139,21 @@ async def test_a_callee_may_decide_what_to_say_by_what_was_heard():
         assert network.dials[0].ended_by == "callee"
 
 
+async def test_a_callee_whose_words_fail_ends_only_its_own_call():
+    def says(heard: list[str]) -> str | None:
+        raise ValueError("speechless")
+
+    async with PhoneNetwork() as network, SmallEngine(network, ["b"]) as engine:
+        network.add(NUMBER, Callee(says=says))
+        network.add("+14155552672", Callee(says=["Hello?", "Bye."]))
+        await engine.dial(NUMBER)
+        await engine.dial("+14155552672")
+        await over(network, calls=2)
+        assert [leg.ended_by for leg in network.dials] == ["callee", "callee"]
+        assert network.dials[1].heard == ["b"]
+        assert len(network.violations) == 1
+
+
 async def test_several_sentences_in_a_row_are_one_turn():
     async with PhoneNetwork() as network, SmallEngine(network) as engine:
 

@@ -59,7 +59,7 @@ async def test_something_outstanding_keeps_time_to_real_time():
 async def test_something_outstanding_keeps_media_to_real_time():
     async with PhoneNetwork() as network, SmallEngine(network) as engine:
         network.add(NUMBER, Callee(behave="silent"))
-        await engine.dial(NUMBER, TimeLimit=600)
+        await engine.dial(NUMBER, TimeLimit=60)
         await network.until(lambda: engine.sockets and len(engine.frames) > 10)
         with network.clock.hold():
             await asyncio.sleep(0.02)
@@ -124,7 +124,7 @@ async def test_a_given_speed_holds_for_media_too():
         await engine.dial(NUMBER, TimeLimit=3)
         await network.until(lambda: network.dials[0].ended_at is not None)
         assert 0.3 <= time.monotonic() - began < 1.5
-        assert sum(frame["event"] == "media" for frame in engine.frames) >= 140
+        assert sum(frame["event"] == "media" for frame in engine.frames) > 100
 
 
 async def test_deadlines_of_others_expire_on_the_networks_clock():

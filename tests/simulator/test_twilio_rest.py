@@ -83,7 +83,7 @@ def test_calls_are_listed_newest_first_by_numbers_and_in_pages(network, client):
 @pytest.fixture
 def slow_network():
     """One where nothing runs away while the client is thinking."""
-    with PhoneNetwork(speed=20) as network:
+    with PhoneNetwork(speed=50) as network:
         network.add(TO, Callee(behave="silent", rings_sec=1))
         yield network
 

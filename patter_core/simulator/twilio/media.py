@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import contextlib
+import logging
 import secrets
 import socket
 import time
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from patter_core.simulator.callee import Handset
     from patter_core.simulator.leg import LegRecord
     from patter_core.simulator.twilio.gathering import GatheringSocket
+
+_log = logging.getLogger(__name__)
 
 _STILL_FRAMES = 50
 _LAG_SEC = 1.0
@@ -139,7 +142,7 @@ class MediaStream:
         if not self._leg.live or self._socket.closed:
             return
         played, marks = self._queue.play()
-        spoken = self._handset.tick(played)
+        spoken = self._speak(played)
         self._frames += 1
         self._socket.gather()
         self._still_frames = 0 if played or spoken is not SILENT_FRAME else self._still_frames + 1
@@ -153,6 +156,16 @@ class MediaStream:
             self._answered()
         if self._handset.hung_up:
             self._hang_up()
+
+    def _speak(self, played: bytes) -> bytes:
+        try:
+            return self._handset.tick(played)
+        except Exception:  # noqa: BLE001 - see below
+            # A callee's `says` may be anybody's function; its failure ends this call and no other.
+            _log.exception("the callee of call %s failed", self._leg.sid)
+            self._violation(f"the callee of call {self._leg.sid} failed; see the log")
+            self._hang_up()
+            return SILENT_FRAME
 
     @property
     def still(self) -> bool:

@@ -39,7 +39,6 @@ def call_resource(switch: Switch, leg: LegRecord) -> dict[str, Any]:
         "price_unit": "USD",
         "direction": "outbound-api",
         "answered_by": leg.answered_by,
-        "annotation": None,
         "api_version": "2010-04-01",
         "forwarded_from": None,
         "group_sid": None,
