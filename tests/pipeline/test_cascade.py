@@ -436,6 +436,32 @@ async def test_cancelled_at_any_wait_nothing_is_left_running(steps, frames):
         assert asyncio.all_tasks() == before
 
 
+async def test_a_model_that_never_stops_is_held_back_and_closed_at_the_end():
+    class Endless:
+        written = 0
+        open = False
+
+        async def reply(self, messages, resources):
+            self.open = True
+            try:
+                while True:
+                    self.written += 1
+                    yield TextPiece("And so on. ")
+            finally:
+                self.open = False
+
+    endless = Endless()
+    async with conversation(cascade(llm=endless)) as line:
+        line.speak("Go on.")
+        await line.frames(40)
+        assert endless.open
+        assert endless.written < 100
+        line.running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await line.running
+        assert not endless.open
+
+
 async def test_the_answer_begins_at_once_when_the_providers_take_no_time():
     async with conversation(cascade(*["Certainly, sir."] * 50)) as line:
         took = []
