@@ -50,7 +50,8 @@ class Desk:
         if self._closed:
             return phone_closed(order.arguments.to)
         holder = None if order.key is None else self._by_key.get(order.key)
-        if holder is not None:
+        # One that is over stays a moment longer; whether its key is free is the ledger's to say.
+        if holder is not None and not holder.result.done():
             if holder.order.fingerprint != order.fingerprint:
                 return place.key_conflict(order.arguments.to)
             return holder
@@ -67,8 +68,9 @@ class Desk:
             await asyncio.wrap_future(operator.result)
         finally:
             self._by_id.pop(operator.call_id, None)
-            if operator.order.key is not None:
-                self._by_key.pop(operator.order.key, None)
+            key = operator.order.key
+            if key is not None and self._by_key.get(key) is operator:
+                del self._by_key[key]
 
     def find(self, callref: str) -> Operator | None:
         """Who carries the call that a signed reference names; None for a forged or ended one."""
