@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import AsyncExitStack
 
 import pytest
@@ -50,3 +51,10 @@ def new_tool(new_phone):
         return PatterTool(chosen, agent=agent or scripted(*replies), **options)
 
     return make
+
+
+@pytest.fixture
+def unused_port():
+    """A port of this machine where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]

@@ -15,8 +15,13 @@ ISO_Z = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
 
 def scripted(*replies, **parts):
-    """An agent's parts: it says `replies`, one after each thing that it hears."""
-    script = replies[0] if len(replies) == 1 and callable(replies[0]) else list(replies)
+    """An agent's parts: it says `replies`, one after each thing that it hears.
+
+    Without any it has the same to say to everything, so that every callee gets to their end.
+    """
+    script = list(replies) or (lambda _messages: "I see.")
+    if len(replies) == 1 and callable(replies[0]):
+        script = replies[0]
     return {"stt": ScriptedSTT(), "tts": ScriptedTTS(), "llm": ScriptedLLM(script), **parts}
 
 
