@@ -438,28 +438,34 @@ async def test_cancelled_at_any_wait_nothing_is_left_running(steps, frames):
 
 async def test_a_model_that_never_stops_is_held_back_and_closed_at_the_end():
     class Endless:
-        written = 0
-        open = False
+        """An iterator that only its owner closes: the garbage collector would not."""
 
-        async def reply(self, messages, resources):
-            self.open = True
-            try:
-                while True:
-                    self.written += 1
-                    yield TextPiece("And so on. ")
-            finally:
-                self.open = False
+        written = 0
+        closed = False
+
+        def reply(self, messages, resources):
+            return self
+
+        def __aiter__(self):
+            return self
+
+        async def __anext__(self):
+            self.written += 1
+            return TextPiece("And so on. ")
+
+        async def aclose(self):
+            self.closed = True
 
     endless = Endless()
     async with conversation(cascade(llm=endless)) as line:
         line.speak("Go on.")
         await line.frames(40)
-        assert endless.open
-        assert endless.written < 100
+        assert not endless.closed
+        assert 64 < endless.written < 100
         line.running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await line.running
-        assert not endless.open
+        assert endless.closed
 
 
 async def test_the_answer_begins_at_once_when_the_providers_take_no_time():
