@@ -152,7 +152,7 @@ class Pace:
             # Rounded, so that twenty milliseconds fifty times over are a second.
             after = round(self._clock.now() + FRAME_SEC, 6)
             wakes_somebody = (self._clock.next_timer() or math.inf) <= after
-            frames = 0 if wakes_somebody else frames - 1
+            frames = 0 if wakes_somebody or self._clock.holds else frames - 1
             if frames == 0:
                 for stream in streams:
                     await stream.ask()
@@ -200,6 +200,7 @@ class Pace:
         # A machine that stood still must not make the clock leap.
         passed = min(self._due - before, _CATCH_UP_SEC)
         self._clock.advance(self._clock.now() + passed * rate)
+        self._unsettled_since = None
         if not self._held():
             self._polls = 0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from email.utils import format_datetime
 from typing import TYPE_CHECKING, cast
 
 import aiohttp
@@ -14,6 +13,7 @@ from patter_core.simulator.callee import Handset
 from patter_core.simulator.twilio import twiml
 from patter_core.simulator.twilio.media import MediaStream
 from patter_core.simulator.twilio.signature import signature
+from patter_core.simulator.twilio.telling import Telling
 from patter_core.simulator.twilio.webhooks import Webhook, WebhookAnswer
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ _log = logging.getLogger(__name__)
 _DIAL_SEC = 0.2
 _SETUP_SEC = 0.3
 _CONNECT_SEC = 10.0
-_REORDERED_SEC = 1.0
 _DROPPED_SEC = 2.0
 _TRANSFERRED_SEC = 10.0
 _XML = {"text/xml", "application/xml", "text/html"}
@@ -41,8 +40,7 @@ class Course:
         self._switch = exchange.switch
         self._clock = exchange.switch.clock
         self._leg = leg
-        self._telling = asyncio.Lock()
-        self._held_back: Webhook | None = None
+        self._telling = Telling(exchange, leg)
 
     async def run(self) -> None:
         """Carry the call until it has ended and everybody was told."""
@@ -62,7 +60,10 @@ class Course:
             self._end("failed", "network")
         finally:
             leg.over.set()
-        await self._tell("completed")
+        webhook = self._telling.progress("completed")
+        if webhook is not None:
+            await self._telling.send(webhook)
+        await self._telling.send_held_back()
 
     # --- before the answer -------------------------------------------------------------------
 
@@ -135,13 +136,13 @@ class Course:
                 "MachineDetectionDuration": str(round(after_sec * 1_000)),
             }
             method = leg.parameter("AsyncAmdStatusCallbackMethod", "POST")
-            await self._send(Webhook(kind="machine", url=url, form=form, method=method))
+            await self._telling.send(Webhook(kind="machine", url=url, form=form, method=method))
 
     # --- the answer's instructions -----------------------------------------------------------
 
     async def _ask(self, url: str, method: str, extra: dict[str, str]) -> str:
         """The TwiML at `url`, or at the fallback; "" when there is none to be had."""
-        form = self._basics() | extra
+        form = self._telling.basics() | extra
         answer = await self._exchange.sender.send(
             Webhook(kind="answer", url=url, form=form, method=method)
         )
@@ -272,6 +273,11 @@ class Course:
     def _end(self, status: str, ended_by: str) -> None:
         self._leg.end(status, ended_by, self._clock.now())  # type: ignore[arg-type]
 
+    def _tell_soon(self, event: str, status: str | None = None) -> None:
+        webhook = self._telling.progress(event, status)
+        if webhook is not None:
+            self._tasks.create_task(self._telling.send(webhook))
+
     async def _keep_time_limit(self) -> None:
         """End the call when it has been up for as long as it may."""
         leg = self._leg
@@ -288,86 +294,6 @@ class Course:
                     await leg.limit_changed.wait()
             except TimeoutError:
                 pass
-
-    # --- telling -----------------------------------------------------------------------------
-
-    def _basics(self, status: str | None = None) -> dict[str, str]:
-        leg = self._leg
-        return {
-            "CallSid": leg.sid,
-            "AccountSid": self._switch.account_sid,
-            "From": leg.from_,
-            "To": leg.to,
-            "Caller": leg.from_,
-            "Called": leg.to,
-            "CallStatus": status or leg.status,
-            "ApiVersion": "2010-04-01",
-            "Direction": "outbound-api",
-            "FromCity": "",
-            "FromCountry": "US",
-            "ToCity": "",
-            "ToCountry": "US",
-        }
-
-    def _tell_soon(self, event: str, status: str | None = None) -> None:
-        webhook = self._progress_webhook(event, status)
-        if webhook is not None:
-            self._tasks.create_task(self._send(webhook))
-
-    async def _tell(self, event: str) -> None:
-        webhook = self._progress_webhook(event, None)
-        if webhook is not None:
-            await self._send(webhook)
-        await self._send_held_back()
-
-    def _progress_webhook(self, event: str, status: str | None) -> Webhook | None:
-        """The callback for `event`; None when nobody asked for it."""
-        leg = self._leg
-        url = leg.parameter("StatusCallback")
-        if not url or event not in leg.parameters.get("StatusCallbackEvent", ["completed"]):
-            return None
-        form = self._basics(status) | {
-            "CallbackSource": "call-progress-events",
-            "SequenceNumber": str(leg.sequence),
-            "Timestamp": format_datetime(self._clock.wall()),
-        }
-        leg.sequence += 1
-        if event == "completed":
-            seconds = leg.duration_sec or 0
-            form["CallDuration"] = str(seconds)
-            form["Duration"] = str(-(-seconds // 60))
-            form["SipResponseCode"] = _SIP_CODES.get(leg.status, "200")
-        method = leg.parameter("StatusCallbackMethod", "POST")
-        return Webhook(kind=event, url=url, form=form, method=method)
-
-    async def _send(self, webhook: Webhook) -> None:
-        """Send a callback, in turn, with what goes wrong on command."""
-        async with self._telling:
-            fault = self._switch.faults.strike("callback")
-            kind = fault.kind if fault else None
-            if kind == "lost":
-                self._exchange.sender.lose(webhook)
-                return
-            if kind == "reordered" and self._held_back is None and webhook.kind != "completed":
-                self._held_back = webhook
-                self._exchange.tasks.create_task(self._release_later())
-                return
-            await self._exchange.sender.send(webhook)
-            if kind == "doubled":
-                await self._exchange.sender.send(webhook)
-            await self._send_held_back()
-
-    async def _release_later(self) -> None:
-        await self._clock.sleep(_REORDERED_SEC)
-        await self._send_held_back()
-
-    async def _send_held_back(self) -> None:
-        webhook, self._held_back = self._held_back, None
-        if webhook is not None:
-            await self._exchange.sender.send(webhook)
-
-
-_SIP_CODES = {"busy": "486", "no-answer": "487", "failed": "404", "canceled": "487"}
 
 
 def _failed(answer: WebhookAnswer) -> bool:

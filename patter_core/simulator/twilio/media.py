@@ -188,6 +188,9 @@ class MediaStream:
         """See `PacedStream.taken`."""
         if self._pong is not None and not self.lagging:
             await self._pong
+        else:
+            # Nothing to wait for must not mean that nobody else gets to run.
+            await asyncio.sleep(0)
 
     def watch(self, real_now: float) -> None:
         """See `PacedStream.watch`."""
