@@ -192,14 +192,16 @@ class Pace:
         rate = self._rate() or 1.0
         wait = self._poll_sec()
         if self._speed is not None and (moment := self._clock.next_timer()) is not None:
-            # Straight to the next moment, when that is near; it need not be overshot.
+            # Straight to the next moment, when that is near.
             wait = min(max((moment - self._clock.now()) / rate, _SHORT_POLL_SEC), _LONG_POLL_SEC)
         before = time.monotonic()
         await asyncio.sleep(wait)
         self._due = time.monotonic()
         # A machine that stood still must not make the clock leap.
         passed = min(self._due - before, _CATCH_UP_SEC)
-        self._clock.advance(self._clock.now() + passed * rate)
+        after, moment = self._clock.now() + passed * rate, self._clock.next_timer()
+        # No moment is overshot, so that waits that follow one another add up.
+        self._clock.advance(after if moment is None else min(after, moment))
         self._unsettled_since = None
         if not self._held():
             self._polls = 0
