@@ -6,6 +6,7 @@ import asyncio
 import signal
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from patter_core.agent import Agent, make_agent
@@ -13,6 +14,7 @@ from patter_core.calls.result import CallResult, rejected
 from patter_core.errors import ArgumentError, ConfigError, PhoneClosed
 from patter_core.home_loop import HomeLoop
 from patter_core.phone_settings import checked_settings
+from patter_core.pipeline.providers.openai import OpenAILLM
 from patter_core.switchboard.live_call import LiveCall
 from patter_core.switchboard.order import CallRequest, Order
 
@@ -52,6 +54,7 @@ class Patter:
         clock: Clock | None = None,
         twilio_sid: str = "",
         twilio_token: str = "",
+        openai_key: str = "",
     ) -> None:
         """Describe the phone.
 
@@ -70,6 +73,7 @@ class Patter:
             clock: Time; None for the system's.
             twilio_sid: With `twilio_token`, the same as carrier=Twilio(sid, token).
             twilio_token: See `twilio_sid`.
+            openai_key: The key of OpenAI providers that were made without one.
 
         Raises:
             ConfigError: Something is missing or contradicts itself; it says what to do.
@@ -88,6 +92,7 @@ class Patter:
             limits=limits,
             clock=clock,
         )
+        self._openai_key = openai_key
         self._lock = threading.Lock()
         self._open: OpenPhone | None = None
         self._closed = False
@@ -110,7 +115,12 @@ class Patter:
             raise ConfigError(
                 f"agent: {', '.join(unknown)} unknown; the parts are {', '.join(known)}"
             )
-        return make_agent(**parts)
+        return make_agent(**{name: self._with_key(part) for name, part in parts.items()})
+
+    def _with_key(self, part: Any) -> Any:  # noqa: ANN401 - any part of an agent
+        if self._openai_key and isinstance(part, OpenAILLM) and not part.api_key:
+            return replace(part, api_key=self._openai_key)
+        return part
 
     # --- open and close ----------------------------------------------------------------------
 
