@@ -62,18 +62,47 @@ class GuestLoops:
         """Run a user's function, async on `loop` or plain on a thread, and return its answer.
 
         Cancelling the wait cancels an async function; a plain one runs on, unheard.
+
+        Raises:
+            Exception: What the function raised. What would end a task or a thread, cancellation
+                and exit, arrives as a RuntimeError: it must not end the engine's.
         """
+        try:
+            return await self._run(loop, function, *args)
+        except Exception:
+            raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise RuntimeError("A hook was cancelled") from error
+        except BaseException as error:
+            raise RuntimeError(f"A hook raised {type(error).__name__}") from error
+
+    async def _run(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        function: Callable[..., Awaitable[T] | T],
+        *args: Any,
+    ) -> T:
         if _is_async(function):
             return await _on(loop, function(*args))
         with self._lock:
             self._workers.start()
-        answer = await self._workers.run(function, *args)
+        answer = await self._workers.run(_called, function, *args)
         return await _on(loop, answer) if inspect.isawaitable(answer) else answer
 
     def stop(self) -> None:
         """End the threads of our own once they are idle. Safe to repeat."""
         self._spare.stop()
         self._workers.release()
+
+
+def _called(function: Callable[..., Awaitable[T] | T], *args: Any) -> Awaitable[T] | T:
+    try:
+        return function(*args)
+    except StopIteration as error:  # No future of asyncio takes it.
+        raise RuntimeError("A hook raised StopIteration") from error
 
 
 async def _on(loop: asyncio.AbstractEventLoop, awaitable: Awaitable[T] | T) -> T:

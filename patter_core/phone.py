@@ -312,6 +312,7 @@ class Patter:
             return rejected(to if isinstance(to, str) else "", "invalid_arguments", str(error))
         return Order(
             arguments=checked,
+            from_=self._settings.phone_number,
             agent=made,
             key=key,
             approve=approve,
@@ -377,11 +378,19 @@ def _check_ring_timeout(seconds: int) -> None:
 def _key(key: str | None) -> str | None:
     if key is None:
         return None
-    if not (isinstance(key, str) and key.strip() and len(key) <= 500):
+    if not (isinstance(key, str) and key.strip() and len(key) <= 500 and _is_unicode(key)):
         raise ArgumentError(
             "idempotency_key", "'idempotency_key' must be text of 1 to 500 characters"
         )
     return key
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # Half of a character, which no ledger takes.
+        return False
+    return True
 
 
 @contextmanager

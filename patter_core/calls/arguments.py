@@ -93,7 +93,11 @@ def parse_arguments(
     if not isinstance(data, Mapping):
         raise ArgumentError("", "The arguments must be an object with the field 'to'")
     try:
-        checked = CallArguments.model_validate(dict(data))
+        plain = dict(data)
+    except Exception as error:  # noqa: BLE001 - a stranger's mapping
+        raise ArgumentError("", "The arguments cannot be read") from error
+    try:
+        checked = CallArguments.model_validate(plain)
     except ValidationError as error:
         raise _first_problem(error) from error
     if "max_duration_sec" not in checked.model_fields_set:

@@ -14,6 +14,8 @@ from patter_core.calls.transcript import NOTICE, Turn
 if TYPE_CHECKING:
     from patter_core.calls.status import AnsweredBy, EndedBy, ErrorCode, Status
 
+_LONGEST_TO = 40
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallResult:
@@ -122,8 +124,10 @@ class CallResult:
 
 
 def rejected(to: str, code: ErrorCode, sentence: str) -> CallResult:
-    """A call that was never dialled, and why."""
-    return CallResult(call_id="", status="rejected", to=to, error=sentence, error_code=code)
+    """A call that was never dialled, and why. `to` may be anything; no more of it than a number's
+    length is repeated, and nothing that is not text."""
+    shown = to[:_LONGEST_TO].encode(errors="replace").decode()
+    return CallResult(call_id="", status="rejected", to=shown, error=sentence, error_code=code)
 
 
 def phone_closed(to: str) -> CallResult:
