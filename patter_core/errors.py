@@ -31,10 +31,9 @@ class ConfigError(PatterError, ValueError):
 class MissingExtra(ConfigError, ImportError):
     """A package that comes with one of Patter's extras is not installed."""
 
-    def __init__(self, extra: str, module: str) -> None:
-        super().__init__(
-            f"{module!r} is not installed. It comes with an extra: pip install 'patter[{extra}]'"
-        )
+    def __init__(self, extra: str, module: str, advice: str = "") -> None:
+        advice = advice or f"It comes with an extra: pip install 'patter[{extra}]'"
+        super().__init__(f"{module!r} is not installed. {advice}")
         self.extra = extra
         self.module = module
 
