@@ -50,6 +50,10 @@ class Clock(Protocol):
         """
         ...
 
+    def join(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Count `loop` among those that must be idle before simulated time may jump."""
+        ...
+
 
 class SystemClock:
     """The clock on the wall."""
@@ -73,6 +77,9 @@ class SystemClock:
     def hold(self) -> AbstractContextManager[None]:
         """See `Clock.hold`."""
         return contextlib.nullcontext()
+
+    def join(self, loop: asyncio.AbstractEventLoop) -> None:
+        """See `Clock.join`."""
 
 
 @contextlib.asynccontextmanager
@@ -181,7 +188,7 @@ class SimulatedClock:
                 self.activity += 1
 
     def join(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Count `loop` among those that must be idle before time may jump."""
+        """See `Clock.join`."""
         with self._lock:
             self._loops.add(loop)
 

@@ -33,6 +33,8 @@ class Limits:
     look_up_every_sec: float = 2.0
     carrier_busy_wait_sec: float = 10.0
     """How long a carrier that is too busy may ask us to wait before the one other attempt."""
+    inbound_sec: float = 1_800.0
+    """How long a call that somebody makes to us may last."""
     carrier_margin_sec: float = 15.0
     """What the carrier's own time limit grants beyond ours."""
 

@@ -82,12 +82,22 @@ class OpenPhone:
         self.home.post(self._close)
         return self._over
 
+    async def close(self) -> None:
+        """End live calls and close; bounded, whatever a provider does with its cancellation."""
+        over = asyncio.wrap_future(self.begin_closing())
+        if not (await asyncio.wait([over], timeout=self._closing_sec))[0]:
+            _log.error("The phone did not close in time")
+
     def close_at_exit(self) -> None:
         """Close while the interpreter ends; bounded, and never in a forked child."""
         if self._process == os.getpid() and not self._over.done():
             self.begin_closing()
-            if not self.home.wait_over(self._settings.limits.drain_sec + _CLOSING_MARGIN_SEC):
+            if not self.home.wait_over(self._closing_sec):
                 _log.error("The phone did not close in time")
+
+    @property
+    def _closing_sec(self) -> float:
+        return self._settings.limits.drain_sec + _CLOSING_MARGIN_SEC
 
     def _close(self) -> None:
         if self._closing is not None:
@@ -98,6 +108,7 @@ class OpenPhone:
     async def _live(self) -> None:
         """The parent of everything: opens, waits to be closed, drains, closes."""
         self._closing = asyncio.Event()
+        self._settings.clock.join(asyncio.get_running_loop())
         try:
             async with AsyncExitStack() as stack:
                 desk = await self._open_rooms(stack)

@@ -182,8 +182,7 @@ class Patter:
             self._closed = True
             phone, self._open = self._open, None
         if phone is not None and phone.usable:
-            over = phone.begin_closing()
-            await asyncio.shield(asyncio.wrap_future(over))
+            await phone.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -197,15 +196,22 @@ class Patter:
     ) -> None:
         await self.aclose()
 
-    async def serve(self, *, handle_signals: bool = False) -> None:
+    async def serve(
+        self, agent: Agent | dict[str, Any] | None = None, *, handle_signals: bool = False
+    ) -> None:
         """Open the phone and keep it open until cancelled, then close it.
 
         Args:
+            agent: Who speaks with people that ring the number, once its voice webhook at the
+                carrier is `{webhook_url}/twilio/voice`; None turns them away.
             handle_signals: Close on SIGINT and SIGTERM too; the handlers that were there before
                 are put back.
         """
         stopped = asyncio.Event()
+        made = agent if agent is None or isinstance(agent, Agent) else self.agent(**agent)
         async with self:
+            phone = await self.opened()
+            phone.home.post(phone.desk.receive_with, made)
             with _signals(stopped.set) if handle_signals else _no_signals():
                 await stopped.wait()
 

@@ -94,7 +94,7 @@ def parse_arguments(
         raise ArgumentError("", "The arguments must be an object with the field 'to'")
     try:
         plain = dict(data)
-    except Exception as error:  # noqa: BLE001 - a stranger's mapping
+    except Exception as error:
         raise ArgumentError("", "The arguments cannot be read") from error
     try:
         checked = CallArguments.model_validate(plain)

@@ -49,6 +49,13 @@ class GatesPassed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CallArrived:
+    """Somebody rings us: the leg is the carrier's, and only its record has to be written."""
+
+    carrier_call_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
     """Nobody was rung, and nobody will be: a gate said no, or something needed is missing."""
 
@@ -163,6 +170,7 @@ class Settled:
 
 CallEvent = (
     GatesPassed
+    | CallArrived
     | Refused
     | AlreadyMade
     | IntentWritten
@@ -245,9 +253,10 @@ class Call:
         leg: What is known of the attempt to ring.
         carrier_call_id: The carrier's id of the leg.
         outcome: How it ends; None while that is open.
+        arrived: Somebody rang us: nothing was dialled.
         over_at_carrier: The carrier has said that the leg is over: nothing to hang up.
-        dialed_at: When the carrier was asked; likewise `answered_at` and `ended_at`. Seconds of
-            the clock that `now` comes from.
+        dialed_at: When the carrier was asked, or somebody rang us; likewise `answered_at` and
+            `ended_at`. Seconds of the clock that `now` comes from.
     """
 
     max_duration_sec: float
@@ -257,6 +266,7 @@ class Call:
     leg: Leg = Leg.UNASKED
     carrier_call_id: str | None = None
     outcome: Outcome | None = None
+    arrived: bool = False
     over_at_carrier: bool = False
     carrier_duration_sec: float | None = None
     answered_by: AnsweredBy | None = None
@@ -270,7 +280,7 @@ class Call:
     @property
     def may_have_dialed(self) -> bool:
         """Whether a phone may have rung."""
-        return self.leg not in (Leg.UNASKED, Leg.NONE)
+        return not self.arrived and self.leg not in (Leg.UNASKED, Leg.NONE)
 
     @property
     def hang_up_needed(self) -> bool:
@@ -282,7 +292,7 @@ class Call:
         if self.state is State.ENDED:
             return ()
         match event:
-            case GatesPassed() | Refused() | AlreadyMade() | IntentWritten():
+            case GatesPassed() | CallArrived() | Refused() | AlreadyMade() | IntentWritten():
                 return self._at_the_gates(event, now)
             case Adopted() | DialFailed() | DialUnclear() | LookUpFailed():
                 return self._dialled(event, now)
@@ -309,13 +319,22 @@ class Call:
                 assert_never(event)
 
     def _at_the_gates(
-        self, event: GatesPassed | Refused | AlreadyMade | IntentWritten, now: float
+        self,
+        event: GatesPassed | CallArrived | Refused | AlreadyMade | IntentWritten,
+        now: float,
     ) -> tuple[Effect, ...]:
         if self.state is not State.QUEUED:
             return ()
         match event:
             case GatesPassed():
                 self._writing = True
+                return (WriteIntent(),)
+            case CallArrived(carrier_call_id=carrier_call_id):
+                self._writing = True
+                self.leg = Leg.KNOWN
+                self.carrier_call_id = carrier_call_id
+                self.arrived = True
+                self.dialed_at = now
                 return (WriteIntent(),)
             case Refused(status=status, code=code, sentence=sentence):
                 self._writing = False
@@ -328,6 +347,9 @@ class Call:
                 self.state = State.INTENT
                 if self.outcome is not None:
                     return self._end(now)  # Cancelled while it was being written: never dialled.
+                if self.arrived:
+                    self.state = State.RINGING
+                    return (StartTimer(timer=Timer.DEADLINE, seconds=self.max_duration_sec),)
                 self.leg = Leg.ASKED
                 self.dialed_at = now
                 return (StartTimer(timer=Timer.DEADLINE, seconds=self.max_duration_sec), Dial())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
@@ -39,27 +40,41 @@ class WebhookDoor:
         """The paths that the carrier was given."""
         path = f"/{self._desk.exchange.carrier.name}"
         return [
+            web.post(f"{path}/voice", self._voice),
             web.post(f"{path}/answer/{{callref}}", self._answer),
             web.post(f"{path}/status/{{callref}}", self._status),
             web.post(f"{path}/machine/{{callref}}", self._machine),
         ]
+
+    async def _voice(self, request: web.Request) -> web.Response:
+        """Somebody rings our number: connect the audio to whoever answers calls, if anybody."""
+        form = await self._authentic_form(request)
+        carrier_call_id = self._webhooks.read_call_id(form)
+        operator = None
+        if carrier_call_id is not None:
+            caller = self._webhooks.read_caller(form)
+            operator = self._desk.take_in(carrier_call_id, from_=caller)
+        if operator is not None:
+            await asyncio.wrap_future(operator.settled)
+        return self._instructions(operator)
 
     async def _answer(self, request: web.Request) -> web.Response:
         """Somebody picked up: connect the audio of a live call, hang up any other."""
         form = await self._authentic_form(request)
         operator = self._operator(request)
         carrier_call_id = self._webhooks.read_call_id(form)
-        if (
-            operator is not None
-            and carrier_call_id is not None
-            and not operator.ending
-            and operator.adopt(carrier_call_id)
-        ):
-            body = self._webhooks.connect_answer(
-                media_url=self._desk.exchange.media_url, callref=request.match_info["callref"]
-            )
-        else:
+        if operator is None or carrier_call_id is None or not operator.adopt(carrier_call_id):
+            return self._instructions(None)
+        return self._instructions(operator)
+
+    def _instructions(self, operator: Operator | None) -> web.Response:
+        if operator is None or operator.ending:
             body = self._webhooks.hang_up_answer()
+        else:
+            exchange = self._desk.exchange
+            body = self._webhooks.connect_answer(
+                media_url=exchange.media_url, callref=exchange.callref(operator.call_id)
+            )
         return web.Response(text=body, content_type=self._webhooks.answer_content_type)
 
     async def _status(self, request: web.Request) -> web.Response:
@@ -103,7 +118,8 @@ class WebhookDoor:
             raise web.HTTPForbidden from error
         # The URL as we wrote it, whatever host and scheme a proxy made of it.
         url = self._desk.exchange.public_url + request.raw_path
-        known = self._desk.knows(request.match_info["callref"])
+        callref = request.match_info.get("callref")
+        known = callref is None or self._desk.knows(callref)
         if not (known and self._webhooks.verify(url=url, headers=request.headers, form=form)):
             _log.warning("A stranger's webhook was refused")
             raise web.HTTPForbidden

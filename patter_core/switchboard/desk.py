@@ -6,18 +6,20 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from patter_core.calls.arguments import CallArguments
 from patter_core.calls.call import EngineStopping
 from patter_core.calls.result import phone_closed
 from patter_core.errors import CarrierError, LedgerError
 from patter_core.switchboard import place
 from patter_core.switchboard.operator import Operator
+from patter_core.switchboard.order import Order
 from patter_core.telephony.callref import verified
 from patter_core.telephony.carrier import CarrierCallId
 
 if TYPE_CHECKING:
+    from patter_core.agent import Agent
     from patter_core.calls.result import CallResult
     from patter_core.switchboard.exchange import Exchange
-    from patter_core.switchboard.order import Order
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +37,7 @@ class Desk:
         self._by_id: dict[str, Operator] = {}
         self._by_key: dict[str, Operator] = {}
         self._closed = False
+        self._receptionist: Agent | None = None
 
     @property
     def live(self) -> int:
@@ -61,6 +64,37 @@ class Desk:
             self._by_key[order.key] = operator
         self._tasks.create_task(self._carry(operator))
         return operator
+
+    def receive_with(self, agent: Agent | None) -> None:
+        """Let `agent` speak with whoever rings us; None turns callers away."""
+        self._receptionist = agent
+
+    def take_in(self, carrier_call_id: str, *, from_: str) -> Operator | None:
+        """Begin a call that somebody makes to us; the same one when the carrier asks again.
+
+        Returns:
+            Who carries it; None when nobody is there to speak.
+        """
+        for operator in self._by_id.values():
+            if operator.order.arriving == carrier_call_id:
+                return operator
+        if self._closed or self._receptionist is None:
+            return None
+        exchange = self.exchange
+        arguments = CallArguments(
+            to=exchange.phone_number, max_duration_sec=int(exchange.limits.inbound_sec)
+        )
+        order = Order(
+            arguments=arguments,
+            from_=from_,
+            agent=self._receptionist,
+            key=None,
+            approve=None,
+            guest_loop=exchange.guests.choose(None),
+            arriving=carrier_call_id,
+        )
+        placed = self.place(order)
+        return placed if isinstance(placed, Operator) else None
 
     async def _carry(self, operator: Operator) -> None:
         try:

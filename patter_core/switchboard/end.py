@@ -64,6 +64,7 @@ def result_of(
         cost=_cost(call, exchange),
         transcript=capped(turns, exchange.limits.transcript_chars),
         to=to,
+        direction="inbound" if call.arrived else "outbound",
         answered_by=call.answered_by,
         ended_by=outcome.ended_by,
         error=outcome.sentence,

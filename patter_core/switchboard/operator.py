@@ -111,7 +111,7 @@ class Operator:
         Returns:
             False when this call has another leg: then that one is a stranger.
         """
-        known = self._call.carrier_call_id
+        known = self._call.carrier_call_id or self.order.arriving
         if known is None:
             self.tell(machine.Adopted(carrier_call_id=carrier_call_id))
         return known in (None, carrier_call_id)
@@ -203,6 +203,8 @@ class Operator:
 
     async def _gates(self) -> CallEvent:
         order, exchange = self.order, self._exchange
+        if order.arriving is not None:
+            return await self._take_in(order.arriving)
         self._earlier = await place.earlier_result(order, exchange)
         if self._earlier is not None:
             return machine.AlreadyMade(status=self._earlier.status)
@@ -212,6 +214,14 @@ class Operator:
             return refused
         self._holds_slot = True
         return await self._open_voice() or machine.GatesPassed()
+
+    async def _take_in(self, carrier_call_id: str) -> CallEvent:
+        """Somebody rings us: a free line and a voice are all that it takes."""
+        self._holds_slot = self._exchange.slots.take_now()
+        if not self._holds_slot:
+            sentence = "Every line is in use, so the call was turned away"
+            return machine.Refused(status="rejected", code="queue_full", sentence=sentence)
+        return await self._open_voice() or machine.CallArrived(carrier_call_id=carrier_call_id)
 
     async def _open_voice(self) -> machine.Refused | None:
         arguments = self.order.arguments
@@ -289,9 +299,10 @@ class Operator:
             _log.warning("Call %s: a move could not be written", self.call_id, exc_info=True)
 
     def _announce(self) -> None:
+        if self._call.state is not State.QUEUED:
+            self._settle()
         match self._call.state:
             case State.INTENT:
-                self._settle()
                 self.audience.tell(Dialing(call_id=self.call_id, to=self.order.arguments.to))
             case State.RINGING:
                 self.audience.tell(Ringing(call_id=self.call_id))

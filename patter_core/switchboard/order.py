@@ -36,22 +36,26 @@ class Order:
     """What one call should be.
 
     Attributes:
-        arguments: Checked.
+        arguments: Checked. Of a call to us, `to` is our own number.
+        from_: The number that rings, E.164; of a call to us, whatever the carrier says.
         agent: Who speaks.
         key: The caller's idempotency key.
         approve: Asked before a line is taken.
         guest_loop: Where this call's hooks run.
         ring_timeout_sec: How long it rings.
         machine_detection: Whether the carrier should tell who or what answers.
+        arriving: The carrier's id of a call that somebody made to us; None for one that we make.
     """
 
     arguments: CallArguments
+    from_: str
     agent: Agent
     key: str | None
     approve: Callable[[CallRequest], Awaitable[bool | str] | bool | str] | None
     guest_loop: asyncio.AbstractEventLoop
     ring_timeout_sec: int = 25
     machine_detection: bool = True
+    arriving: str | None = None
 
     @property
     def fingerprint(self) -> str:

@@ -143,7 +143,7 @@ def intent_row(order: Order, call_id: str, exchange: Exchange) -> CallRow:
         fingerprint=order.fingerprint,
         state=State.INTENT,
         to=order.arguments.to,
-        from_=exchange.phone_number,
+        from_=order.from_,
         intended_at=exchange.clock.wall(),
     )
 
@@ -156,7 +156,7 @@ async def dial(order: Order, call_id: str, exchange: Exchange) -> CallEvent:
     """
     request = DialRequest(
         to=order.arguments.to,
-        from_=exchange.phone_number,
+        from_=order.from_,
         answer_url=exchange.webhook_url("answer", call_id),
         status_url=exchange.webhook_url("status", call_id),
         machine_url=(exchange.webhook_url("machine", call_id) if order.machine_detection else None),

@@ -32,8 +32,7 @@ class Slots:
             QueueFull: Too many wait already.
             TimeoutError: None became free in time.
         """
-        if self._free and not self._waiting:
-            self._free -= 1
+        if self.take_now():
             return
         if len(self._waiting) >= self._queue_length:
             raise QueueFull
@@ -49,6 +48,13 @@ class Slots:
                 with contextlib.suppress(ValueError):  # Already passed over.
                     self._waiting.remove(turn)
             raise
+
+    def take_now(self) -> bool:
+        """Take a line if one is free and nobody waits for it; whether that was so."""
+        if self._free and not self._waiting:
+            self._free -= 1
+            return True
+        return False
 
     def give_back(self) -> None:
         """Free a line for whoever waits longest."""

@@ -178,6 +178,10 @@ class Webhooks(Protocol):
         """The carrier's id of the call that a request is about."""
         ...
 
+    def read_caller(self, form: Mapping[str, list[str]]) -> str:
+        """The number, or name, that an inbound call comes from; "" when it is withheld."""
+        ...
+
     def connect_answer(self, *, media_url: str, callref: str) -> str:
         """Instructions that connect the answered call to our media socket, then hang up."""
         ...

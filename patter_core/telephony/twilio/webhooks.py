@@ -94,6 +94,10 @@ class TwilioWebhooks:
         call = _first(form, "CallSid")
         return CarrierCallId(call) if call else None
 
+    def read_caller(self, form: Mapping[str, list[str]]) -> str:
+        """See `Webhooks.read_caller`."""
+        return _first(form, "From") or ""
+
     def connect_answer(self, *, media_url: str, callref: str) -> str:
         """See `Webhooks.connect_answer`."""
         stream = Stream(url=media_url)
