@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
+from langchain.agents.middleware import HumanInTheLoopMiddleware
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_openai import ChatOpenAI
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.types import Command
 
 from patter import Patter, PatterError, PatterTool, ScriptedLLM, ScriptedSTT, ScriptedTTS
 from patter.langchain import EVENT_NAME, phone_call_tool
@@ -286,6 +289,43 @@ async def test_cancelling_the_agents_run_ends_the_call(network):
     assert time.monotonic() - began < 1.0
     assert len(network.dials) == 1
     await phone.aclose()
+
+
+def test_a_loop_that_ends_right_after_the_cancellation_leaves_no_call_up(network):
+    phone = phone_on(network)
+    tool = phone_call_tool(phone, agent=speaking())
+    agent = create_agent(calling({"to": NOBODY, "max_duration_sec": 1800}), tools=[tool])
+
+    async def run_until_answered() -> None:
+        async with asyncio.TaskGroup() as group:
+            run = group.create_task(agent.ainvoke(ASK))
+            await network.until(lambda: network.dials and network.dials[0].answered)
+            run.cancel()
+
+    asyncio.run(run_until_answered())
+    network.wait_until(lambda: not network.live_legs, timeout_sec=1.0, what="the hang-up")
+    assert len(network.dials) == 1
+    asyncio.run(phone.aclose())
+
+
+# --- asked first ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("decision", "dials"), [("approve", 1), ("reject", 0)])
+async def test_a_human_in_the_loop_decides_before_anybody_is_rung(network, tool, decision, dials):
+    asking = HumanInTheLoopMiddleware(
+        interrupt_on={"make_phone_call": {"allowed_decisions": ["approve", "reject"]}}
+    )
+    agent = create_agent(
+        calling(BOOK), tools=[tool], middleware=[asking], checkpointer=InMemorySaver()
+    )
+    thread = {"configurable": {"thread_id": "1"}}
+    waiting = await agent.ainvoke(ASK, thread)
+    assert "__interrupt__" in waiting
+    assert network.dials == []
+    state = await agent.ainvoke(Command(resume={"decisions": [{"type": decision}]}), thread)
+    assert state["messages"][-1].content == ANSWER
+    assert len(network.dials) == dials
 
 
 # --- plain code ----------------------------------------------------------------------------------
