@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from patter_core.pipeline.tool_use import ToolUse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,9 +18,11 @@ class SessionPlan:
         instructions: The whole system prompt: the agent's own, the goal, and that it is a call.
         greeting: What is said at once on answer; "" lets the callee speak first.
         lead_ms: How far audio is written ahead of what has been played.
+        tools: What the agent may use during the call; None for nothing.
     """
 
     call_id: str
     instructions: str
     greeting: str = ""
     lead_ms: int = 160
+    tools: ToolUse | None = None
