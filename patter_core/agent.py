@@ -107,6 +107,6 @@ def _engine(
         check = getattr(part, "check", None)
         if check is not None:
             check()
-        elif isinstance(part, str | bytes | dict):
+        elif type(part).__module__ == "builtins":
             raise ConfigError(f"agent: {name}= takes a provider, not {type(part).__name__}")
     return Cascade(stt=stt, llm=llm, tts=tts)

@@ -11,7 +11,7 @@ import asyncio
 import inspect
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from patter_core.workers import Workers
 
@@ -85,12 +85,14 @@ class GuestLoops:
         function: Callable[..., Awaitable[T] | T],
         *args: Any,
     ) -> T:
-        if _is_async(function):
-            return await _on(loop, function(*args))
+        if is_async(function):
+            return await _on(loop, cast("Awaitable[T]", function(*args)))
         with self._lock:
             self._workers.start()
-        answer = await self._workers.run(_called, function, *args)
-        return await _on(loop, answer) if inspect.isawaitable(answer) else answer
+        answer = await self._workers.run(lambda: _called(function, *args))
+        if inspect.isawaitable(answer):
+            return await _on(loop, cast("Awaitable[T]", answer))
+        return answer
 
     def stop(self) -> None:
         """End the threads of our own once they are idle. Safe to repeat."""
@@ -105,10 +107,9 @@ def _called(function: Callable[..., Awaitable[T] | T], *args: Any) -> Awaitable[
         raise RuntimeError("A hook raised StopIteration") from error
 
 
-async def _on(loop: asyncio.AbstractEventLoop, awaitable: Awaitable[T] | T) -> T:
+async def _on(loop: asyncio.AbstractEventLoop, awaitable: Awaitable[T]) -> T:
     async def finish() -> T:
-        answer: T = await awaitable  # type: ignore[misc]  # Checked by whoever calls.
-        return answer
+        return await awaitable
 
     coroutine = finish()
     try:
@@ -119,7 +120,8 @@ async def _on(loop: asyncio.AbstractEventLoop, awaitable: Awaitable[T] | T) -> T
     return await asyncio.wrap_future(future)
 
 
-def _is_async(function: object) -> bool:
+def is_async(function: object) -> bool:
+    """Whether a call of `function` has to be awaited, as far as that can be told beforehand."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)  # noqa: B004 - an object with an async __call__
     )

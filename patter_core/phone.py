@@ -7,7 +7,7 @@ import signal
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from patter_core.agent import Agent, make_agent
 from patter_core.calls.result import CallResult, rejected
@@ -314,8 +314,7 @@ class Patter:
             key = _key(idempotency_key)
             _check_ring_timeout(ring_timeout_sec)
         except ArgumentError as error:
-            to = arguments.get("to") if isinstance(arguments, dict) else None
-            return rejected(to if isinstance(to, str) else "", "invalid_arguments", str(error))
+            return rejected(_asked_for(arguments), "invalid_arguments", str(error))
         return Order(
             arguments=checked,
             from_=self._settings.phone_number,
@@ -379,6 +378,14 @@ def _as_result(row: CallRow) -> CallResult:
 def _check_ring_timeout(seconds: int) -> None:
     if not 5 <= seconds <= 600:
         raise ArgumentError("ring_timeout_sec", "'ring_timeout_sec' must be from 5 to 600")
+
+
+def _asked_for(arguments: Any) -> str:  # noqa: ANN401 - a stranger's
+    """The number in arguments that were refused, if there is one to show."""
+    if not isinstance(arguments, dict):
+        return ""
+    to = cast("dict[Any, Any]", arguments).get("to")
+    return to if isinstance(to, str) else ""
 
 
 def _key(key: str | None) -> str | None:

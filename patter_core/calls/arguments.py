@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -64,9 +64,9 @@ class CallArguments(BaseModel):
     def _blank_means_absent(cls, data: Any) -> Any:  # noqa: ANN401 - a stranger's data
         if not isinstance(data, dict):
             return data
-        present = {
+        present: dict[Any, Any] = {
             key: value
-            for key, value in data.items()
+            for key, value in cast("dict[Any, Any]", data).items()
             if value is not None and not (isinstance(value, str) and not value.strip())
         }
         return {
@@ -93,7 +93,7 @@ def parse_arguments(
     if not isinstance(data, Mapping):
         raise ArgumentError("", "The arguments must be an object with the field 'to'")
     try:
-        plain = dict(data)
+        plain = dict(cast("Mapping[str, Any]", data))
     except Exception as error:
         raise ArgumentError("", "The arguments cannot be read") from error
     try:

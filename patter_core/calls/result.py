@@ -124,8 +124,9 @@ class CallResult:
 
 
 def rejected(to: str, code: ErrorCode, sentence: str) -> CallResult:
-    """A call that was never dialled, and why. `to` may be anything; no more of it than a number's
-    length is repeated, and nothing that is not text.
+    """A call that was never dialled, and why.
+
+    `to` may be any text: no more of it than a number's length is repeated.
     """
     shown = to[:_LONGEST_TO].encode(errors="replace").decode()
     return CallResult(call_id="", status="rejected", to=shown, error=sentence, error_code=code)

@@ -105,7 +105,7 @@ def _chords() -> tuple[list[bytes], dict[bytes, int]]:
     """Each value's frame, and each frame's value. Made once, when somebody first speaks."""
     low = [_tone(hertz) for hertz in _LOW_HZ]
     high = [_tone(hertz) for hertz in _HIGH_HZ]
-    frames = []
+    frames: list[bytes] = []
     for value in range(258):
         first, second = low[value >> 4], high[value & 15]
         samples = (round(a + b) for a, b in zip(first, second, strict=True))
