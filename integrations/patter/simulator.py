@@ -1,9 +1,9 @@
 """A phone network on loopback: try an agent, and test it, without a carrier, a key or a phone.
 
-    async with PhoneNetwork() as network:
-        network.add("+14155552671", Callee(says=["Hello?", "Four people at eight.", "Bye."]))
-        phone = Patter(carrier=network.twilio(), phone_number="+14155550100",
-                       ledger=":memory:", clock=network.clock)
+async with PhoneNetwork() as network:
+    network.add("+14155552671", Callee(says=["Hello?", "Four people at eight.", "Bye."]))
+    phone = Patter(carrier=network.twilio(), phone_number="+14155550100",
+                   ledger=":memory:", clock=network.clock)
 """
 
 from __future__ import annotations
