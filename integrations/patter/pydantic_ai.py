@@ -16,7 +16,7 @@ from patter_core.contract.progress import event_data
 
 with needs_extra("pydantic_ai", "pydantic_ai"):
     from pydantic_ai import RunContext, Tool
-    from pydantic_ai.exceptions import ToolFailed, UserError
+    from pydantic_ai.exceptions import UserError
     from pydantic_ai.messages import CustomEvent, ToolReturn
 
 if TYPE_CHECKING:
@@ -47,9 +47,8 @@ def phone_call_tool(
 ) -> Tool[Any]:
     """Wrap `phone` as a PydanticAI tool.
 
-    The model gets the envelope as JSON text, as a failed call exactly when the envelope has an
-    error; of a call that did not fail the application finds the envelope itself in the return
-    part's `metadata`. What happens meanwhile comes as `PhoneCallEvent` in the run's event stream.
+    The model gets the envelope as JSON text, the application the envelope itself as `metadata` of
+    the return part. What happens meanwhile comes as `PhoneCallEvent` in the run's event stream.
     Cancelling the run ends the call.
 
     Args:
@@ -73,9 +72,8 @@ def phone_call_tool(
                 return
 
         result = await phone_tool.execute(arguments, on_event=tell)
-        if result.is_error:
-            raise ToolFailed(result.to_json())
-        return ToolReturn(result.to_json(), metadata=result.to_dict())
+        # Not `ToolFailed`: it would wrap the envelope in a sentence, and the model see another one.
+        return ToolReturn(return_value=result.to_json(), metadata=result.to_dict())
 
     tool: Tool[Any] = Tool.from_schema(
         make_phone_call,
