@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(kw_only=True)
-class PhoneCallEvent(CustomEvent):
+class PhoneCallEvent(CustomEvent, name="patter.phone_call"):
     """Something happened to a call; in the run's event stream.
 
     Attributes:
         type: queued, dialing, ringing, answered, turn or ended.
-        data: The whole of it, JSON-safe, `call_id` too.
+        call: The whole of it, JSON-safe, `call_id` too.
     """
 
     type: str = ""
-    data: dict[str, Any] = field(default_factory=dict[str, Any])
+    call: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
 def phone_call_tool(
@@ -67,7 +67,7 @@ def phone_call_tool(
     async def make_phone_call(context: RunContext[Any], /, **arguments: Any) -> ToolReturn[str]:
         async def tell(event: ProgressEvent) -> None:
             try:
-                await context.emit(PhoneCallEvent(type=event.type, data=event_data(event)))
+                await context.emit(PhoneCallEvent(type=event.type, call=event_data(event)))
             except UserError:  # Run by hand, outside of any agent's run.
                 return
 
