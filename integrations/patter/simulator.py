@@ -9,10 +9,25 @@ async with PhoneNetwork() as network:
 from __future__ import annotations
 
 from patter_core import simulator
-from patter_core.simulator import Callee, Faults, Leg, ScriptedChatServer, ToolCall
+from patter_core.simulator import (
+    Callee,
+    Faults,
+    Leg,
+    ScriptedChatServer,
+    ScriptedModelServer,
+    ToolCall,
+)
 from patter_core.telephony.twilio.account import Twilio, simulated_account
 
-__all__ = ["Callee", "Faults", "Leg", "PhoneNetwork", "ScriptedChatServer", "ToolCall"]
+__all__ = [
+    "Callee",
+    "Faults",
+    "Leg",
+    "PhoneNetwork",
+    "ScriptedChatServer",
+    "ScriptedModelServer",
+    "ToolCall",
+]
 
 
 class PhoneNetwork(simulator.PhoneNetwork):

@@ -6,6 +6,15 @@ from patter_core.simulator.callee import Callee
 from patter_core.simulator.chat_server import ScriptedChatServer, ToolCall
 from patter_core.simulator.faults import Faults
 from patter_core.simulator.leg import Leg
+from patter_core.simulator.model_server import ScriptedModelServer
 from patter_core.simulator.network import PhoneNetwork
 
-__all__ = ["Callee", "Faults", "Leg", "PhoneNetwork", "ScriptedChatServer", "ToolCall"]
+__all__ = [
+    "Callee",
+    "Faults",
+    "Leg",
+    "PhoneNetwork",
+    "ScriptedChatServer",
+    "ScriptedModelServer",
+    "ToolCall",
+]
