@@ -151,6 +151,24 @@ class PatterTool:
                 the loop that awaits it.
             **keywords: The fields.
         """
+        live = await self.begin(arguments, idempotency_key=idempotency_key, **keywords)
+        if isinstance(live, CallResult):
+            return live
+        live.leave_with(asyncio.get_running_loop())
+        return await self.follow(live, on_event=on_event)
+
+    async def begin(
+        self,
+        arguments: Mapping[str, Any] | str | bytes | None = None,
+        /,
+        *,
+        idempotency_key: str | None = None,
+        **keywords: Any,
+    ) -> LiveCall | CallResult:
+        """Ask for one call and return at once: a hand on it, or the result when it cannot be made.
+
+        No hook hears of it before `follow`; approval and a free line are waited for meanwhile.
+        """
         loop = asyncio.get_running_loop()
         order = self._order(arguments, keywords, idempotency_key, awaiting=loop)
         if isinstance(order, CallResult):
@@ -161,12 +179,20 @@ class PatterTool:
             return _not_opened(order.arguments.to, error)
         live = LiveCall(order.arguments.to, phone.home)
         live.place(order, phone.desk)
-        live.leave_with(loop)
+        return live
+
+    async def follow(self, live: LiveCall, *, on_event: OnEvent | None = None) -> CallResult:
+        """The result of a call that was begun, the hooks told meanwhile. Cancelling leaves it."""
+        guest_loop = self._phone.guests.choose(asyncio.get_running_loop(), None)
         try:
-            return await self._hooks(order, on_event).result(live)
+            return await self._hooks(guest_loop, on_event).result(live)
         except BaseException:
             live.leave()
             raise
+
+    async def result(self, call: str) -> CallResult | None:
+        """What became of an earlier call; see `Patter.result`."""
+        return await self._phone.result(call)
 
     def execute_blocking(
         self,
@@ -203,7 +229,7 @@ class PatterTool:
         live.place(order, phone.desk)
         try:
             limits = self._phone.limits
-            return self._hooks(order, on_event).result_blocking(
+            return self._hooks(order.guest_loop, on_event).result_blocking(
                 live, phone.home, watch=watch, ending_sec=limits.ending_sec + limits.hooks_sec
             )
         except BaseException:
@@ -270,12 +296,12 @@ class PatterTool:
 
     # --- within ------------------------------------------------------------------------------
 
-    def _hooks(self, order: Order, on_event: OnEvent | None) -> Hooks:
+    def _hooks(self, guest_loop: asyncio.AbstractEventLoop, on_event: OnEvent | None) -> Hooks:
         return Hooks(
             caller=on_event,
             owner=self._on_event,
             guests=self._phone.guests,
-            guest_loop=order.guest_loop,
+            guest_loop=guest_loop,
             patience_sec=self._phone.limits.hooks_sec,
         )
 

@@ -1,7 +1,7 @@
 """A scripted model on loopback that speaks OpenAI's Responses and Assistants, and Anthropic's API.
 
-Chat Completions are `ScriptedChatServer`'s. Here, too, a request that leaves a tool call without its
-answer is refused, as the services refuse it.
+Chat Completions are `ScriptedChatServer`'s. Here, too, a request that leaves a tool call without
+its answer is refused, as the services refuse it.
 """
 
 from __future__ import annotations

@@ -44,10 +44,12 @@ class TestAnthropic(AdapterSuite):
         return shown | {"parameters": shown["input_schema"]}
 
     async def run(self, tool, *calls):
-        async with calling(*calls) as server:
-            async with AsyncAnthropic(base_url=server.url, api_key="none") as client:
-                runner = client.beta.messages.tool_runner(tools=[tool], **ASK)
-                return as_run(await runner.until_done(), server, len(calls))
+        async with (
+            calling(*calls) as server,
+            AsyncAnthropic(base_url=server.url, api_key="none") as client,
+        ):
+            runner = client.beta.messages.tool_runner(tools=[tool], **ASK)
+            return as_run(await runner.until_done(), server, len(calls))
 
     def run_blocking(self, tool, *calls):
         with calling(*calls) as server, Anthropic(base_url=server.url, api_key="none") as client:

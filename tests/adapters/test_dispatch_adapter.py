@@ -111,7 +111,7 @@ class TestAssistants(_RawLoop):
                     outputs = [await tool.dispatch(call) for call in made]
                     contents += [output["output"] for output in outputs]
                     run = await runs.submit_tool_outputs_and_poll(
-                        run.id, thread_id=thread.id, tool_outputs=outputs
+                        run_id=run.id, thread_id=thread.id, tool_outputs=outputs
                     )
                 said = await client.beta.threads.messages.list(thread.id)
             assert server.refusals == []

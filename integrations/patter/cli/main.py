@@ -10,6 +10,7 @@ import math
 import sys
 from typing import TYPE_CHECKING
 
+from patter.cli.mcp import add_mcp, run_mcp
 from patter_core.errors import PatterError
 
 if TYPE_CHECKING:
@@ -23,16 +24,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 0
-    # Only now: help and mistakes must not wait for what a command needs.
-    from patter.cli.demo import run_demo
-
     try:
-        return run_demo(as_json=options.json, speed=options.speed)
+        return _run(options)
     except PatterError as error:
         print(f"patter: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("patter: stopped", file=sys.stderr)
     return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    # Only now: help and mistakes must not wait for what a command needs.
+    if options.command == "mcp":
+        return run_mcp(options)
+    from patter.cli.demo import run_demo
+
+    return run_demo(as_json=options.json, speed=options.speed)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         help="how many times real time the call runs (default: fast enough to read along)",
     )
+    add_mcp(commands)
     return parser
 
 
