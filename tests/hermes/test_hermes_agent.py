@@ -8,7 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
+import subprocess
+import sys
 import tempfile
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +21,7 @@ pytest.importorskip("run_agent", reason="Hermes Agent is not in this environment
 
 os.environ.setdefault("HERMES_HOME", tempfile.mkdtemp(prefix="hermes-"))
 
+from hermes_cli import plugins
 from model_tools import get_tool_definitions
 from run_agent import AIAgent
 from tools.registry import registry
@@ -23,6 +29,8 @@ from tools.registry import registry
 from patter.hermes import register, register_hermes
 from patter.simulator import Callee, PhoneNetwork, ScriptedChatServer, ToolCall
 from patter.testing import ANSWER, BOOK, NOBODY, REQUEST, AdapterSuite, Run
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Hermes' own.
 
@@ -113,12 +121,81 @@ class TestHermes(AdapterSuite):
         register(None)
         assert "TWILIO_ACCOUNT_SID" in caplog.text
 
-    def test_the_plugin_manager_finds_and_loads_the_plugin(self):
-        from importlib.metadata import entry_points
+    @pytest.mark.parametrize(("action", "dials"), [("block", 0), (None, 1)])
+    def test_a_hook_decides_before_anybody_is_rung(self, network, monkeypatch, action, dials):
+        def decide(**_call):
+            return {"action": action, "message": "Not today"} if action else None
 
-        found = [
-            each for each in entry_points(group="hermes_agent.plugins") if each.name == "patter"
-        ]
-        if not found:
-            pytest.skip("patter is on the path, not installed, so it has no entry points")
-        assert found[0].load().register is register
+        monkeypatch.setitem(plugins.get_plugin_manager()._hooks, "pre_tool_call", [decide])
+        with self.phone_tool(network) as everybodys:
+            run = self.run_blocking(self.make_tool(everybodys), BOOK)
+        assert run.answer == ANSWER
+        assert len(network.dials) == dials
+
+
+ENTRY_POINTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["entry-points"]
+
+
+def test_the_plugin_manager_finds_the_plugin_and_registers_the_tool(tmp_path):
+    """In a process of its own: an installed package is one with a dist-info on the path."""
+    installed = tmp_path / "site" / "patter-0.1.0.dist-info"
+    installed.mkdir(parents=True)
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: patter\nVersion: 0.1.0\n")
+    ((group, names),) = ENTRY_POINTS.items()
+    lines = [f"{name} = {module}" for name, module in names.items()]
+    (installed / "entry_points.txt").write_text("\n".join([f"[{group}]", *lines]))
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "config.yaml").write_text("plugins:\n  enabled: [patter]\n")
+    ran = python(
+        """
+from hermes_cli.plugins import discover_plugins
+from tools.registry import registry
+discover_plugins(force=True)
+entry = registry.get_entry("make_phone_call")
+print(entry.toolset, entry.is_async, registry.dispatch("make_phone_call", {"to": "nobody"}))
+""",
+        tmp_path / "site",
+        HERMES_HOME=str(home),
+        PATTER_STATE_DIR=str(tmp_path / "state"),
+        TWILIO_ACCOUNT_SID="AC" + "5" * 32,
+        TWILIO_AUTH_TOKEN="a-token",
+        PATTER_PHONE_NUMBER="+14155550100",
+        PATTER_WEBHOOK_URL="calls.example.com",
+    )
+    assert ran.stdout.startswith("patter False"), ran.stdout + ran.stderr
+    assert "invalid_arguments" in ran.stdout
+
+
+def test_the_example_dropped_into_tools_is_found_and_rings(tmp_path):
+    dropped = tmp_path / "tools" / "patter.py"
+    dropped.parent.mkdir()
+    shutil.copy(ROOT / "examples" / "integrations" / "hermes_phone_tool.py", dropped)
+    ran = python(
+        f"""
+from pathlib import Path
+import tools
+from tools.registry import discover_builtin_tools, registry
+folder = {str(dropped.parent)!r}
+tools.__path__.append(folder)
+print(discover_builtin_tools(Path(folder)))
+print(registry.dispatch("make_phone_call", {BOOK!r}, task_id="t"))
+""",
+        HERMES_HOME=str(tmp_path),
+        PATTER_SIMULATE="1",
+    )
+    found, result = ran.stdout.splitlines()[-2:]
+    assert found == "['tools.patter']", ran.stderr
+    assert json.loads(result)["status"] == "completed"
+
+
+def python(code, *more, **environment):
+    path = os.pathsep.join([*map(str, more), *(entry for entry in sys.path if entry)])
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+        env=os.environ | {"PYTHONPATH": path} | environment,
+    )
