@@ -176,6 +176,20 @@ class Patter:
                 self._open.open()
             return self._open
 
+    async def drain(self, timeout_sec: float) -> bool:
+        """Take no more calls and end the live ones; for a shutdown handler of one's own.
+
+        Returns:
+            Whether all of them had ended after `timeout_sec`. The phone stays open for the
+            carrier's last words; `aclose` closes it.
+        """
+        with self._lock:
+            phone = self._open
+        if phone is None or not phone.usable:
+            return True
+        await asyncio.wrap_future(phone.opened)
+        return await asyncio.wrap_future(phone.home.submit(phone.desk.drain, timeout_sec))
+
     async def aclose(self) -> None:
         """End live calls (bounded by `Limits.drain_sec`) and close. Safe to repeat."""
         with self._lock:
