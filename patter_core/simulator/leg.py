@@ -25,8 +25,11 @@ Status = Literal[
 ]
 FINAL = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 
+Direction = Literal["outbound-api", "inbound"]
+
 EndedBy = Literal["callee", "caller", "instructions", "time_limit", "network"]
-"""Who ended a call: "caller" by REST, "instructions" when the TwiML ran out or hung up."""
+"""Who ended a call. "callee": the simulated person, whichever way it went; "caller": REST;
+"instructions": when the TwiML ran out, hung up or refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,7 @@ class Leg:
     """A snapshot of one call.
 
     Attributes:
+        direction: "inbound" when the simulated person called.
         live: Whether it has not ended: it rings, or may still ring, or somebody talks.
         answered: Whether somebody, or something, picked up.
         heard: What the callee understood of the agent, utterance by utterance, as it was played.
@@ -47,6 +51,7 @@ class Leg:
     sid: str
     to: str
     from_: str
+    direction: Direction
     status: Status
     live: bool
     answered: bool
@@ -73,6 +78,7 @@ class LegRecord:
     to: str
     from_: str
     callee: Callee
+    direction: Direction = "outbound-api"
     parameters: dict[str, list[str]]
     time_limit_sec: int | None
     ring_timeout_sec: int
@@ -113,6 +119,10 @@ class LegRecord:
         self.ended_by = ended_by
         self.over.set()
 
+    def hang_up(self, now: float) -> None:
+        """The simulated person puts the telephone down, answered or not."""
+        self.end("canceled" if self.answered_at is None else "completed", "callee", now)
+
     def parameter(self, name: str, default: str = "") -> str:
         """The create request's `name`, or `default`."""
         values = self.parameters.get(name)
@@ -134,6 +144,7 @@ class LegRecord:
             sid=self.sid,
             to=self.to,
             from_=self.from_,
+            direction=self.direction,
             status=self.status,
             live=self.live,
             answered=self.answered_at is not None,
