@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import logging
 import queue
+from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
 from patter_core.agent import Agent
@@ -14,11 +15,12 @@ from patter_core.calls.events import CallEnded, ProgressEvent
 from patter_core.calls.result import CallResult, rejected
 from patter_core.contract import exports
 from patter_core.errors import ConfigError, PatterError, PhoneClosed
+from patter_core.guest_loop import is_async
 from patter_core.phone import Patter
 from patter_core.switchboard.live_call import LiveCall
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from patter_core.open_phone import OpenPhone
     from patter_core.switchboard.order import CallRequest, Order
@@ -180,7 +182,7 @@ class PatterTool:
         """Like `execute`, for plain code: blocks the calling thread until the call is over.
 
         Works inside a running loop as well, whose own hooks then run on a loop of ours.
-        `on_event` is called in the calling thread.
+        A plain `on_event` is called in the calling thread, an async one on the guest loop.
         """
         order = self._order(
             arguments, keywords, idempotency_key, awaiting=None, blocked=_running_loop()
@@ -194,8 +196,7 @@ class PatterTool:
         live = LiveCall(order.arguments.to, phone.home)
         live.place(order, phone.desk)
         try:
-            self._watch_blocking(live, order, on_event, phone)
-            return live.result_blocking()
+            return self._watched_blocking(live, order, on_event, phone)
         except BaseException:
             live.leave()
             raise
@@ -262,26 +263,47 @@ class PatterTool:
             if on_event is not None:
                 await _heard(_call_here(on_event, event))
             if self._on_event is not None:
-                guests = self._phone.guests
-                await _heard(guests.call(order.guest_loop, self._on_event, event))
+                await self._tell_guest(self._on_event, order, event)
 
-    def _watch_blocking(
+    def _watched_blocking(
         self, live: LiveCall, order: Order, on_event: OnEvent | None, phone: OpenPhone
+    ) -> CallResult:
+        """The same for a thread that waits, and can hear of events itself."""
+        plain = None if on_event is None or is_async(on_event) else on_event
+        guests = [hook for hook in (on_event, self._on_event) if hook not in (None, plain)]
+        telling = phone.home.submit(self._tell_guests, live, order, guests) if guests else None
+        if plain is not None:
+            _tell_here(live, plain)
+        result = live.result_blocking()
+        if telling is not None:
+            _, late = wait([telling], self._phone.limits.hooks_sec)
+            if late:
+                telling.cancel()
+        return result
+
+    async def _tell_guests(
+        self, live: LiveCall, order: Order, hooks: Sequence[OnEvent | None]
     ) -> None:
-        if on_event is None and self._on_event is None:
-            return
-        events: queue.SimpleQueue[ProgressEvent] = queue.SimpleQueue()
-        live.listen(events.put)
-        while True:
-            event = events.get()
-            for hook in (on_event, self._on_event):
+        async for event in live.events():
+            for hook in hooks:
                 if hook is not None:
-                    told = phone.home.submit(
-                        _heard, self._phone.guests.call(order.guest_loop, hook, event)
-                    )
-                    told.result()
-            if isinstance(event, CallEnded):
-                return
+                    await self._tell_guest(hook, order, event)
+
+    async def _tell_guest(self, hook: OnEvent, order: Order, event: ProgressEvent) -> None:
+        await _heard(self._phone.guests.call(order.guest_loop, hook, event))
+
+
+def _tell_here(live: LiveCall, hook: OnEvent) -> None:
+    events: queue.SimpleQueue[ProgressEvent] = queue.SimpleQueue()
+    live.listen(events.put)
+    while True:
+        event = events.get()
+        try:
+            hook(event)
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - a user's hook, as below
+            _log.exception("An on_event hook raised; the call goes on")
+        if isinstance(event, CallEnded):
+            return
 
 
 async def _call_here(hook: OnEvent, event: ProgressEvent) -> None:

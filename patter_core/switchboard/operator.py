@@ -97,7 +97,9 @@ class Operator:
 
     def say(self, text: str) -> bool:
         """Have the agent say `text`; whether the call was live to hear it."""
-        return self._conversation is not None and self._conversation.say(text)
+        if self._conversation is None or self.ending:
+            return False
+        return self._conversation.say(text)
 
     # --- for the door ------------------------------------------------------------------------
 
