@@ -219,7 +219,7 @@ def test_control_c_ends_it_in_one_sentence():
     )
     assert process.stdout is not None
     for line in process.stdout:
-        if "answered" in line:
+        if scene.RESTAURANT_SAYS[0] in line:
             break
     process.send_signal(2)
     _, complaint = process.communicate(timeout=20)

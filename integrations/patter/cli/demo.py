@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from contextlib import AsyncExitStack
@@ -49,6 +50,7 @@ def run_demo(*, as_json: bool, speed: float | None) -> int:
         MissingExtra: The packages of the `demo` extra are not installed.
         AssistantFailed: The real model cannot be used.
     """
+    logging.getLogger("patter_core").setLevel(logging.ERROR)  # The screen is the log here.
     console = Console(quiet=as_json, highlight=False)
     console.print(Text(_INTRODUCTION, style="dim"))
     _load_packages(console)
