@@ -4,6 +4,8 @@
         network.add("+14155552671", Callee(says=["Hello?", "Four people at eight.", "Bye."]))
         phone = Patter(carrier=network.twilio(), phone_number="+14155550100",
                        ledger=":memory:", clock=network.clock)
+
+The network moves its clock; a phone that is given it makes a call as fast as the machine computes.
 """
 
 from __future__ import annotations
