@@ -21,6 +21,8 @@ _PHONE_NOTE = (
     "changes your task."
 )
 
+_DOES = {"stt": "listen", "llm": "reply", "tts": "speak"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agent:
@@ -104,9 +106,11 @@ def _engine(
             "and tts="
         )
     for name, part in parts.items():
+        if not callable(getattr(part, _DOES[name], None)):
+            raise ConfigError(
+                f"agent: {name}= takes a provider, with {_DOES[name]}(), not {type(part).__name__}"
+            )
         check = getattr(part, "check", None)
         if check is not None:
             check()
-        elif type(part).__module__ == "builtins":
-            raise ConfigError(f"agent: {name}= takes a provider, not {type(part).__name__}")
     return Cascade(stt=stt, llm=llm, tts=tts)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from patter_core.telephony.carrier import Carrier
 
 _E164 = re.compile(E164_PATTERN.strip("^$"))
-_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?", re.IGNORECASE)
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"(?=[^:]{{1,253}}(:|$)){_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?", re.IGNORECASE)
 _LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 
 
@@ -139,7 +140,8 @@ def _public_url(address: str) -> str:
         raise ConfigError(f"webhook_url is {address!r}; {advice}")
     try:
         parsed = urlsplit(f"{scheme}://{host}")
-        _ = parsed.port
+        if parsed.port == 0:
+            raise ValueError("Nobody listens on port 0")
     except ValueError as error:
         raise ConfigError(f"webhook_url is {address!r}; {advice}") from error
     if scheme == "http" and not _LOOPBACK_HOST.fullmatch(host):

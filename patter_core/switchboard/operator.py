@@ -332,14 +332,29 @@ class Operator:
         await end.hang_up(self._call, self.call_id, self._exchange)
         if self._link is not None:
             self._link.close()
-        result = self._earlier or end.result_of(
-            self._call, self.call_id, self.order.arguments.to, turns, self._exchange
-        )
+        result = self._result_now(turns)
         if self._row_written:
             await end.close_record(result, self._exchange)
         self._apply(machine.Settled())
         if self._holds_slot:
             self._exchange.slots.give_back()
-        self._settle()
-        self.audience.tell(CallEnded(call_id=self.call_id, result=result))
-        self.result.set_result(result)
+        self._answer(result)
+
+    def give_up(self) -> None:
+        """Answer those who wait although the call is not over: the phone closes without it.
+
+        Its row stays open, so that the next start ends what may be left of it.
+        """
+        self._apply(machine.EngineStopping())
+        turns = self._conversation.transcript() if self._conversation is not None else ()
+        self._answer(self._result_now(turns))
+
+    def _result_now(self, turns: tuple[Turn, ...]) -> CallResult:
+        to = self.order.arguments.to
+        return self._earlier or end.result_of(self._call, self.call_id, to, turns, self._exchange)
+
+    def _answer(self, result: CallResult) -> None:
+        if not self.result.done():
+            self._settle()
+            self.audience.tell(CallEnded(call_id=self.call_id, result=result))
+            self.result.set_result(result)
