@@ -199,7 +199,11 @@ class Patter:
             await phone.close()
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except asyncio.CancelledError:
+            await self.aclose()  # It goes on opening, and nobody would close it.
+            raise
         return self
 
     async def __aexit__(
