@@ -65,7 +65,7 @@ class Patter:
                 takes $PATTER_WEBHOOK_URL. Not needed with an account of the phone network.
             policy: Who may be rung.
             ledger: Where calls are recorded: a path, ":memory:", or a ledger; None for
-                `calls.sqlite` in the state directory.
+                `calls.sqlite` in the state directory, or ":memory:" on the phone network.
             max_concurrent_calls: How many calls may be up at once; more wait for their turn.
             host: Where to listen; None for 127.0.0.1, or everywhere when there is a webhook_url.
             port: None for $PORT or 8000; 0 picks a free one.
