@@ -242,6 +242,8 @@ class CascadeSession:
         try:
             await turn.speak()
         except ProviderError as error:
+            if turn is not self._turn:
+                return  # It was dropped: how its providers took that is nobody's concern.
             self._fail(error)
             await self._say_sorry(turn)
             self._failed.set()
