@@ -7,5 +7,15 @@ from patter_core.simulator.chat_server import ScriptedChatServer, ToolCall
 from patter_core.simulator.faults import Faults
 from patter_core.simulator.leg import Leg
 from patter_core.simulator.network import PhoneNetwork
+from patter_core.simulator.realtime.server import ScriptedRealtimeServer
 
-__all__ = ["Callee", "Digits", "Faults", "Leg", "PhoneNetwork", "ScriptedChatServer", "ToolCall"]
+__all__ = [
+    "Callee",
+    "Digits",
+    "Faults",
+    "Leg",
+    "PhoneNetwork",
+    "ScriptedChatServer",
+    "ScriptedRealtimeServer",
+    "ToolCall",
+]

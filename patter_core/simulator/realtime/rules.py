@@ -6,7 +6,7 @@ import binascii
 from collections.abc import Callable
 from typing import Any, cast
 
-Check = Callable[[Any, str], None]
+Check = Callable[[object, str], None]
 
 _VOICES = {
     *("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar"),
@@ -49,23 +49,24 @@ def check_event(event: dict[str, Any], *, accepts_strict: bool) -> str:
 # --- pieces ----------------------------------------------------------------------------------
 
 
-def _any(_value: Any, _path: str) -> None:
+def _any(_value: object, _path: str) -> None:
     pass
 
 
-def _text(value: Any, path: str) -> None:
+def _text(value: object, path: str) -> None:
     if not isinstance(value, str):
         raise _wrong(path, "a string", value)
 
 
-def _flag(value: Any, path: str) -> None:
+def _flag(value: object, path: str) -> None:
     if not isinstance(value, bool):
         raise _wrong(path, "a boolean", value)
 
 
 def _number(least: float, most: float, *, whole: bool = False) -> Check:
-    def check(value: Any, path: str) -> None:
-        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+    def check(value: object, path: str) -> None:
+        right = isinstance(value, int) or (isinstance(value, float) and not whole)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not right:
             raise _wrong(path, "an integer" if whole else "a number", value)
         if not least <= value <= most:
             raise BadEvent(f"Invalid '{path}': out of range.", "invalid_value", path)
@@ -73,29 +74,34 @@ def _number(least: float, most: float, *, whole: bool = False) -> Check:
     return check
 
 
-def _one_of(*values: Any) -> Check:
-    def check(value: Any, path: str) -> None:
+def _one_of(*values: object) -> Check:
+    def check(value: object, path: str) -> None:
         if not any(value == one and type(value) is type(one) for one in values):
             raise BadEvent(f"Invalid value: {value!r}.", "invalid_value", path)
 
     return check
 
 
-def _object(value: Any, path: str) -> None:
+def _object(value: object, path: str) -> None:
+    _fields(value, path)
+
+
+def _fields(value: object, path: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _wrong(path, "an object", value)
+    return cast("dict[str, Any]", value)
 
 
 def _closed(fields: dict[str, Check], required: tuple[str, ...] = ()) -> Check:
-    def check(value: Any, path: str) -> None:
-        _object(value, path)
+    def check(value: object, path: str) -> None:
+        given = _fields(value, path)
         for name in required:
-            if name not in value:
+            if name not in given:
                 where = _join(path, name)
                 raise BadEvent(
                     f"Missing required parameter: '{where}'.", "missing_required_parameter", where
                 )
-        for name, part in cast("dict[str, Any]", value).items():
+        for name, part in given.items():
             where = _join(path, name)
             if name not in fields:
                 raise BadEvent(f"Unknown parameter: '{where}'.", "unknown_parameter", where)
@@ -105,7 +111,7 @@ def _closed(fields: dict[str, Check], required: tuple[str, ...] = ()) -> Check:
 
 
 def _each(check_one: Check) -> Check:
-    def check(value: Any, path: str) -> None:
+    def check(value: object, path: str) -> None:
         if not isinstance(value, list):
             raise _wrong(path, "an array", value)
         for at, part in enumerate(cast("list[Any]", value)):
@@ -115,7 +121,7 @@ def _each(check_one: Check) -> Check:
 
 
 def _maybe(check_some: Check) -> Check:
-    def check(value: Any, path: str) -> None:
+    def check(value: object, path: str) -> None:
         if value is not None:
             check_some(value, path)
 
@@ -123,7 +129,7 @@ def _maybe(check_some: Check) -> Check:
 
 
 def _either(*checks: Check) -> Check:
-    def check(value: Any, path: str) -> None:
+    def check(value: object, path: str) -> None:
         for at, one in enumerate(checks):
             try:
                 return one(value, path)
@@ -139,7 +145,7 @@ def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _wrong(path: str, wanted: str, value: Any) -> BadEvent:
+def _wrong(path: str, wanted: str, value: object) -> BadEvent:
     return BadEvent(
         f"Invalid type for '{path}': expected {wanted}, but got {type(value).__name__}.",
         "invalid_type",
@@ -150,18 +156,16 @@ def _wrong(path: str, wanted: str, value: Any) -> BadEvent:
 # --- the session -----------------------------------------------------------------------------
 
 
-def _format(value: Any, path: str) -> None:
-    _object(value, path)
-    pcm = value.get("type") == "audio/pcm"
+def _format(value: object, path: str) -> None:
+    pcm = _fields(value, path).get("type") == "audio/pcm"
     kinds = _one_of("audio/pcm", "audio/pcmu", "audio/pcma")
     fields = {"type": kinds, "rate": _one_of(24000)} if pcm else {"type": kinds}
     _closed(fields, ("type",))(value, path)
 
 
-def _turn_detection(value: Any, path: str) -> None:
-    _object(value, path)
+def _turn_detection(value: object, path: str) -> None:
     shared: dict[str, Check] = {"create_response": _flag, "interrupt_response": _flag}
-    if value.get("type") == "semantic_vad":
+    if _fields(value, path).get("type") == "semantic_vad":
         eagerness = _one_of("low", "medium", "high", "auto")
         _closed({"type": _text, "eagerness": eagerness, **shared})(value, path)
         return
@@ -178,7 +182,7 @@ def _turn_detection(value: Any, path: str) -> None:
     )(value, path)
 
 
-def _tool(value: Any, path: str) -> None:
+def _tool(value: object, path: str) -> None:
     fields = {
         "type": _one_of("function"),
         "name": _text,
@@ -250,15 +254,16 @@ _PARTS = {
 }
 
 
-def _item(value: Any, path: str) -> None:
-    _object(value, path)
+def _item(value: object, path: str) -> None:
+    given = _fields(value, path)
     shared: dict[str, Check] = {
         "id": _text,
         "object": _one_of("realtime.item"),
         "type": _one_of("message", "function_call", "function_call_output"),
         "status": _one_of("completed", "incomplete", "in_progress"),
     }
-    match value.get("type"):
+    fields: dict[str, Check]
+    match given.get("type"):
         case "function_call":
             fields = {"name": _text, "arguments": _text, "call_id": _text}
             _closed({**shared, **fields}, ("type", "name", "arguments"))(value, path)
@@ -266,7 +271,7 @@ def _item(value: Any, path: str) -> None:
             fields = {"call_id": _text, "output": _text}
             _closed({**shared, **fields}, ("type", "call_id", "output"))(value, path)
         case _:
-            role = value.get("role")
+            role = given.get("role")
             parts = _PARTS.get(role if isinstance(role, str) else "", ())
             part = _closed(
                 {"type": _one_of(*parts), "text": _text, "audio": _text, "transcript": _text},
@@ -276,9 +281,9 @@ def _item(value: Any, path: str) -> None:
             _closed({**shared, **fields}, ("type", "role", "content"))(value, path)
 
 
-def _metadata(value: Any, path: str) -> None:
-    _object(value, path)
-    if len(value) > 16 or not all(isinstance(v, str) and len(v) <= 512 for v in value.values()):
+def _metadata(value: object, path: str) -> None:
+    pairs = _fields(value, path)
+    if len(pairs) > 16 or not all(isinstance(v, str) and len(v) <= 512 for v in pairs.values()):
         raise BadEvent(f"Invalid '{path}'.", "invalid_value", path)
 
 
@@ -300,8 +305,9 @@ _RESPONSE = _closed(
 )
 
 
-def _audio(value: Any, path: str) -> None:
-    _text(value, path)
+def _audio(value: object, path: str) -> None:
+    if not isinstance(value, str):
+        raise _wrong(path, "a string", value)
     try:
         audio = binascii.a2b_base64(value, strict_mode=True)
     except ValueError:
