@@ -14,9 +14,12 @@ _HIGH_HZ = (1_209, 1_336, 1_477, 1_633)
 _KEYS = ("123A", "456B", "789C", "*0#D")
 _REFERENCE = 8_000
 _QUIETEST_RMS = 100
-_SHARE = 0.8
-"""How much of a frame's power its two tones have. Speech spreads it over many."""
+_SHARE = 0.6
+"""How much of a frame's power its two tones have, at least, when they are 1.5 % out of tune."""
 _WEAKER = 0.1
+"""How much power the weaker of both has, at least, compared with the stronger."""
+_OTHERS = 0.25
+"""How much power the next tone of the same row may have. Speech spreads it over many."""
 _FRAMES = 2
 """So many frames in a row are a key: 40 ms, the shortest that the standard allows."""
 
@@ -47,6 +50,8 @@ def _key_in(samples: bytes) -> str | None:
     low, high = ([_power_at(samples, hertz) for hertz in row] for row in (_LOW_HZ, _HIGH_HZ))
     weaker, stronger = sorted((max(low), max(high)))
     if weaker + stronger < _SHARE * power or weaker < _WEAKER * stronger:
+        return None
+    if any(sorted(row)[-2] > _OTHERS * max(row) for row in (low, high)):
         return None
     return _KEYS[low.index(max(low))][high.index(max(high))]
 
