@@ -15,7 +15,7 @@ _KEYS = ("123A", "456B", "789C", "*0#D")
 _REFERENCE = 8_000
 _QUIETEST_RMS = 100
 _SHARE = 0.6
-"""How much of a frame's power its two tones have, at least, when they are 1.5 % out of tune."""
+"""How much of a frame's power its two tones have, at least, when they are 1.2 % out of tune."""
 _WEAKER = 0.1
 """How much power the weaker of both has, at least, compared with the stronger."""
 _OTHERS = 0.25
