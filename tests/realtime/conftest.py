@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack
 
 import pytest
@@ -28,3 +29,10 @@ async def new_server():
                 await asyncio.sleep(0.005)
     for server in servers:
         check_client_events(server.received)
+
+
+@pytest.fixture
+def unused_port():
+    """A port of this machine where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]

@@ -100,6 +100,10 @@ class Line(InProcessLine):
                     await settle()
                     return
 
+    def forget_what_was_sent(self):
+        """Some of it went down with a connection."""
+        self._sent = self._appended
+
     @property
     def _heard_all(self):
         return self._appended >= self._sent or self._server.live == 0
