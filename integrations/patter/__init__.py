@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from patter_core.calls.result import CallResult
     from patter_core.config import Limits
     from patter_core.contract.phone_tool import PatterTool
-    from patter_core.errors import PatterError
+    from patter_core.errors import PatterError, ToolSchemaError
     from patter_core.phone import Patter
     from patter_core.pipeline.providers.local import LocalSTT, LocalTTS
     from patter_core.pipeline.providers.openai import OpenAILLM
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from patter_core.telephony.twilio.account import Twilio
     from patter_core.tools.definition import Tool, tool
     from patter_core.tools.invocation import ToolError, ToolInvocation, ToolResult
-    from patter_core.tools.schema_validation import ToolSchemaError
     from patter_core.tools.toolset import Toolset
 
 __all__ = [
@@ -77,7 +76,7 @@ _HOMES = {
     "ToolError": "patter_core.tools.invocation",
     "ToolInvocation": "patter_core.tools.invocation",
     "ToolResult": "patter_core.tools.invocation",
-    "ToolSchemaError": "patter_core.tools.schema_validation",
+    "ToolSchemaError": "patter_core.errors",
     "Toolset": "patter_core.tools.toolset",
     "TurnSettings": "patter_core.pipeline.turn_settings",
     "Twilio": "patter_core.telephony.twilio.account",
