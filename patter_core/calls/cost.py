@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 
@@ -34,3 +35,8 @@ class Cost:
             "telephony": self.telephony,
             "provisional": self.provisional,
         }
+
+
+def minutes_usd(usd_per_minute: float, seconds: float) -> float:
+    """What carriers charge for so many seconds of a call: every minute that has begun."""
+    return round(ceil(max(seconds, 1.0) / 60) * usd_per_minute, 6)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
-from math import ceil
 from typing import TYPE_CHECKING
 
 from patter_core.calls.call import Call, Leg
-from patter_core.calls.cost import Cost
+from patter_core.calls.cost import Cost, minutes_usd
 from patter_core.calls.result import CallResult, iso_time
 from patter_core.calls.transcript import Turn, capped
 from patter_core.errors import CarrierError, LedgerError
@@ -86,5 +85,5 @@ def _cost(call: Call, exchange: Exchange) -> Cost:
     """An estimate by begun minutes: carriers price a call minutes after its end."""
     if call.answered_at is None:
         return Cost(provisional=call.may_have_dialed)
-    minutes = ceil(max(_talked_sec(call), 1.0) / 60)
-    return Cost(telephony=round(minutes * exchange.carrier.usd_per_minute, 6), provisional=True)
+    usd = minutes_usd(exchange.carrier.usd_per_minute, _talked_sec(call))
+    return Cost(telephony=usd, provisional=True)

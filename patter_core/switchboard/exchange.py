@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from patter_core.config import Limits
     from patter_core.guest_loop import GuestLoops
     from patter_core.pipeline.resources import Resources
+    from patter_core.switchboard.pace import Pace
     from patter_core.switchboard.slots import Slots
     from patter_core.telephony.carrier import Carrier, Line
 
@@ -36,6 +37,7 @@ class Exchange:
     clock: Clock
     limits: Limits
     slots: Slots
+    pace: Pace
     guests: GuestLoops
     resources: Resources
 

@@ -281,6 +281,11 @@ class Carrier(Protocol):
         """What a minute is assumed to cost until the carrier has priced the call."""
         ...
 
+    @property
+    def calls_per_second(self) -> float | None:
+        """How many new calls the account may be asked for in a second; None for any number."""
+        ...
+
     def check(self) -> None:
         """Raise `ConfigError` when credentials are missing, and say which."""
         ...

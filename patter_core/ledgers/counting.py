@@ -1,0 +1,70 @@
+"""What a phone has used up, counted from the ledger's tables; and whom nobody is to ring."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from patter_core.calls.usage import DAY, HOUR, DoNotCall, Usage
+from patter_core.ledgers import rows
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+def read_usage(connection: sqlite3.Connection, scope: str, to: str, now: datetime) -> Usage:
+    """What `scope` has used up at `now`; see `Usage` for what counts."""
+    day, hour = (rows.as_text(_before(now, window)) for window in (DAY, HOUR))
+    to_number, in_hour, in_day, usd_in_day = connection.execute(
+        """
+        SELECT count(*) FILTER (WHERE counts AND to_number = ?),
+               count(*) FILTER (WHERE counts AND intended_at > ?),
+               count(*) FILTER (WHERE counts),
+               total(charge_usd)
+        FROM calls WHERE scope = ? AND intended_at > ?
+        """,
+        (to, hour, scope, day),
+    ).fetchone()
+    in_all = "SELECT total(charge_usd) FROM calls WHERE scope = ?"
+    (usd_in_all,) = connection.execute(in_all, (scope,)).fetchone()
+    listed = "SELECT 1 FROM do_not_call WHERE number = ?"
+    return Usage(
+        do_not_call=connection.execute(listed, (to,)).fetchone() is not None,
+        calls_to_number=to_number,
+        calls_in_hour=in_hour,
+        calls_in_day=in_day,
+        usd_in_day=round(usd_in_day, 6),
+        usd_in_all=round(usd_in_all, 6),
+    )
+
+
+def add_do_not_call(connection: sqlite3.Connection, entry: DoNotCall) -> bool:
+    """Put a number on the list unless it is there; whether it was not."""
+    added = connection.execute(
+        "INSERT INTO do_not_call (number, added_at, call_id) VALUES (?, ?, ?) "
+        "ON CONFLICT DO NOTHING",
+        (entry.number, rows.as_text(entry.added_at), entry.call_id),
+    )
+    return added.rowcount > 0
+
+
+def remove_do_not_call(connection: sqlite3.Connection, number: str) -> bool:
+    """Take a number off the list; whether it was there."""
+    removed = connection.execute("DELETE FROM do_not_call WHERE number = ?", (number,))
+    return removed.rowcount > 0
+
+
+def read_do_not_call(connection: sqlite3.Connection) -> list[DoNotCall]:
+    """The list, in the order of adding."""
+    query = "SELECT number, added_at, call_id FROM do_not_call ORDER BY rowid"
+    return [
+        DoNotCall(number=number, added_at=datetime.fromisoformat(added_at), call_id=call_id)
+        for number, added_at, call_id in connection.execute(query)
+    ]
+
+
+def _before(now: datetime, window: timedelta) -> datetime:
+    try:
+        return now - window
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
