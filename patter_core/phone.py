@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import signal
 import threading
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
 
 from patter_core.agent import Agent, make_agent
-from patter_core.calls.bounds import E164_PATTERN
+from patter_core.calls.bounds import is_e164
 from patter_core.calls.number_facts import canonical
 from patter_core.calls.result import CallResult, rejected
 from patter_core.calls.usage import DoNotCall
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_E164 = re.compile(E164_PATTERN.strip("^$"))
 
 
 class Patter:
@@ -421,7 +418,7 @@ async def _on(
 
 
 def _listed(number: str) -> str:
-    if not (isinstance(number, str) and _E164.fullmatch(number)):
+    if not is_e164(number):
         raise ArgumentError("number", "'number' must be in E.164 form, as in +14155552671")
     # The one spelling in which the policy lets it be rung.
     return canonical(number)

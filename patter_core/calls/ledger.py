@@ -84,7 +84,7 @@ class CallLedger(Protocol):
         ...
 
     async def intend(self, row: CallRow, admit: Admit | None = None) -> CallRow | Refusal | None:
-        """Write the intent, on disk before this returns; not if its key is taken, or `admit` says no.
+        """Write the intent, on disk before this returns, if its key is free and `admit` lets it.
 
         `admit` is asked in the same transaction, with what `row.scope` has used up at
         `row.intended_at`: no other intent comes in between, from whatever process. It must be pure

@@ -5,12 +5,11 @@ libphonenumber knows, and is loaded on the first question.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, get_args
 
-from patter_core.calls.bounds import E164_PATTERN
+from patter_core.calls.bounds import is_e164
 
 if TYPE_CHECKING:
     from phonenumbers import PhoneNumber
@@ -36,8 +35,6 @@ NumberKind = Literal[
 that the plan of its country has given to nobody, as far as libphonenumber knows."""
 
 KINDS: frozenset[str] = frozenset(get_args(NumberKind))
-
-_E164 = re.compile(E164_PATTERN.strip("^$"))
 
 # Inmarsat, the satellite systems under +881, the networks of no country under +882 (satellites,
 # ships, aircraft), and what Australia and China have set aside for satellites in their own plans.
@@ -80,7 +77,7 @@ def facts_of(number: str) -> NumberFacts:
     """The facts about `number`, E.164; nothing is known of what is not, or of no country."""
     import phonenumbers
 
-    if not _E164.fullmatch(number):
+    if not is_e164(number):
         return _NOTHING_KNOWN
     try:
         parsed = phonenumbers.parse(number)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from patter_core.telephony.callref import sign
+from patter_core.telephony.carrier import scope_of
 
 if TYPE_CHECKING:
     from patter_core.calls.ledger import CallLedger
@@ -43,8 +44,8 @@ class Exchange:
 
     @property
     def scope(self) -> str:
-        """Within which a key means one call."""
-        return f"{self.carrier.name}:{self.carrier.account}:{self.phone_number}"
+        """Within which a key means one call, and caps count."""
+        return scope_of(self.carrier, self.phone_number)
 
     def callref(self, call_id: str) -> str:
         """The signed reference that proves that a request is about this call."""

@@ -301,3 +301,8 @@ class Carrier(Protocol):
     def media_wire(self) -> MediaWire:
         """The encoding of one new media socket."""
         ...
+
+
+def scope_of(carrier: Carrier, phone_number: str) -> str:
+    """What a phone's calls are recorded under: within it keys mean one call, and caps count."""
+    return f"{carrier.name}:{carrier.account}:{phone_number}"
