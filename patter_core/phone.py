@@ -13,7 +13,7 @@ from patter_core.agent import Agent, make_agent
 from patter_core.calls.bounds import is_e164
 from patter_core.calls.number_facts import canonical
 from patter_core.calls.result import CallResult, rejected
-from patter_core.calls.usage import DoNotCall
+from patter_core.calls.tally import DoNotCall
 from patter_core.errors import ArgumentError, ConfigError, PhoneClosed
 from patter_core.home_loop import HomeLoop
 from patter_core.phone_settings import checked_settings
@@ -72,7 +72,7 @@ class Patter:
                 takes $PATTER_WEBHOOK_URL. Not needed with an account of the phone network.
             policy: Who may be rung.
             ledger: Where calls are recorded: a path, ":memory:", or a ledger; None for
-                `calls.sqlite` in the state directory.
+                `calls.sqlite` in the state directory, or ":memory:" on the phone network.
             max_concurrent_calls: How many calls may be up at once; more wait for their turn.
             host: Where to listen; None for 127.0.0.1, or everywhere when there is a webhook_url.
             port: None for $PORT or 8000; 0 picks a free one.
@@ -116,7 +116,7 @@ class Patter:
         Raises:
             ConfigError: Parts are missing, unknown or contradict each other; it names them.
         """
-        known = ("system_prompt", "first_message", "engine", "stt", "llm", "tts")
+        known = ("system_prompt", "first_message", "engine", "stt", "llm", "tts", "turns")
         unknown = [name for name in parts if name not in known]
         if unknown:
             raise ConfigError(
@@ -206,7 +206,11 @@ class Patter:
             await phone.close()
 
     async def __aenter__(self) -> Self:
-        await self.start()
+        try:
+            await self.start()
+        except asyncio.CancelledError:
+            await self.aclose()  # It goes on opening, and nobody would close it.
+            raise
         return self
 
     async def __aexit__(

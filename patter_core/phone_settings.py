@@ -83,7 +83,7 @@ def checked_settings(
         host=host or default_host,
         port=_port(port, simulated=account.simulated),
         policy=policy or (DialPolicy.simulation() if account.simulated else DialPolicy()),
-        ledger=_ledger(ledger, clock, limits),
+        ledger=_ledger(ledger, clock, limits, simulated=account.simulated),
         clock=clock,
         limits=limits,
         guests=GuestLoops(),
@@ -91,14 +91,15 @@ def checked_settings(
     )
 
 
-def _ledger(ledger: str | Path | CallLedger | None, clock: Clock, limits: Limits) -> CallLedger:
-    if ledger is not None and not isinstance(ledger, str | Path):
+def _ledger(
+    ledger: str | Path | CallLedger | None, clock: Clock, limits: Limits, *, simulated: bool
+) -> CallLedger:
+    if ledger is None:
+        # Calls that never happened have no place among those that did.
+        ledger = ":memory:" if simulated else state_directory() / "calls.sqlite"
+    if not isinstance(ledger, str | Path):
         return ledger
-    return SqliteLedger(
-        ledger if ledger is not None else state_directory() / "calls.sqlite",
-        clock=clock,
-        retention_sec=limits.transcript_retention_sec,
-    )
+    return SqliteLedger(ledger, clock=clock, retention_sec=limits.transcript_retention_sec)
 
 
 def _carrier(carrier: Carrier | None, twilio_sid: str, twilio_token: str) -> Carrier:
@@ -139,10 +140,11 @@ def _public_url(address: str) -> str:
         raise ConfigError(f"webhook_url is {address!r}; {advice}")
     try:
         parsed = urlsplit(f"{scheme}://{host}")
-        if parsed.port == 0:
-            raise ValueError("Nobody listens on port 0")
+        port = parsed.port
     except ValueError as error:
         raise ConfigError(f"webhook_url is {address!r}; {advice}") from error
+    if port == 0:
+        raise ConfigError(f"webhook_url is {address!r}; nobody listens on port 0, {advice}")
     if scheme == "http" and not _LOOPBACK_HOST.fullmatch(host):
         raise ConfigError(f"webhook_url is {address!r}; http:// is for this machine only, {advice}")
     return f"{scheme}://{host.lower()}"

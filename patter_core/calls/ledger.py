@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from patter_core.calls.policy import Refusal
     from patter_core.calls.result import CallResult
     from patter_core.calls.status import State
+    from patter_core.calls.tally import DoNotCall, Tally
     from patter_core.calls.transcript import Turn
-    from patter_core.calls.usage import DoNotCall, Usage
 
-    Admit = Callable[[Usage], Refusal | None]
+    Admit = Callable[[Tally], Refusal | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +97,7 @@ class CallLedger(Protocol):
         """
         ...
 
-    async def usage(self, scope: str, to: str, now: datetime) -> Usage:
+    async def tally(self, scope: str, to: str, now: datetime) -> Tally:
         """What `scope` has used up at `now`, as far as it matters for ringing `to`."""
         ...
 
@@ -146,7 +146,7 @@ class CallLedger(Protocol):
         """Record how a call ended. Only the first result counts.
 
         The key of a call that cannot have been dialled is free again, and the call counts no more.
-        What the call counts for becomes what `usage.settled_usd` says.
+        What the call counts for becomes what `tally.settled_usd` says.
 
         Returns:
             Whether this result was the first.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from patter_core.calls.request import CallRequest
     from patter_core.calls.status import ErrorCode
-    from patter_core.calls.usage import Usage
+    from patter_core.calls.tally import Tally
 
     Consent = Callable[[CallRequest], Awaitable[bool | str] | bool | str]
 
@@ -160,18 +160,18 @@ class DialPolicy:
         """
         return _first_no(rule(self, call) for rule in FIXED_RULES)
 
-    def admit(self, call: ProposedCall, usage: Usage, now: datetime) -> Refusal | None:
+    def admit(self, call: ProposedCall, tally: Tally, now: datetime) -> Refusal | None:
         """The first rule that says no, of those that change: asked when the intent is written."""
-        return _first_no(rule(self, call, usage, now) for rule in CHANGING_RULES)
+        return _first_no(rule(self, call, tally, now) for rule in CHANGING_RULES)
 
-    def verdicts(self, call: ProposedCall, usage: Usage, now: datetime) -> tuple[Verdict, ...]:
+    def verdicts(self, call: ProposedCall, tally: Tally, now: datetime) -> tuple[Verdict, ...]:
         """What each rule says of `call`, in the order of asking; `consent` is not asked."""
         return (
             *(rule(self, call) for rule in FIXED_RULES),
-            *(rule(self, call, usage, now) for rule in CHANGING_RULES),
+            *(rule(self, call, tally, now) for rule in CHANGING_RULES),
         )
 
-    def judge_transfer(self, call: ProposedCall, usage: Usage, now: datetime) -> Refusal | None:
+    def judge_transfer(self, call: ProposedCall, tally: Tally, now: datetime) -> Refusal | None:
         """The first rule that says no to handing a live call on to `call.to`.
 
         To be asked before a carrier is told to connect anybody else, whether by a transfer or by
@@ -182,7 +182,7 @@ class DialPolicy:
         """
         refusal = _first_no(rule(self, call) for rule in TRANSFER_RULES)
         return refusal or _first_no(
-            rule(self, call, usage, now) for rule in CHANGING_TRANSFER_RULES
+            rule(self, call, tally, now) for rule in CHANGING_TRANSFER_RULES
         )
 
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from patter_core.calls.policy import DialPolicy
     from patter_core.calls.status import ErrorCode
-    from patter_core.calls.usage import Usage
+    from patter_core.calls.tally import Tally
 
     FixedRule = Callable[[DialPolicy, "ProposedCall"], "Verdict"]
-    ChangingRule = Callable[[DialPolicy, "ProposedCall", Usage, datetime], "Verdict"]
+    ChangingRule = Callable[[DialPolicy, "ProposedCall", Tally, datetime], "Verdict"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,12 +177,12 @@ def usd_per_call(policy: DialPolicy, call: ProposedCall) -> Verdict:
 # --- rules that change their mind ----------------------------------------------------------------
 
 
-def do_not_call(policy: DialPolicy, call: ProposedCall, usage: Usage, now: datetime) -> Verdict:
+def do_not_call(policy: DialPolicy, call: ProposedCall, tally: Tally, now: datetime) -> Verdict:
     """Whoever has it has not asked to be left alone."""
     del call, now
     if not policy.do_not_call:
         return _yes("policy_do_not_call", _OFF)
-    if usage.do_not_call:
+    if tally.do_not_call:
         return _no(
             "policy_do_not_call",
             "This number is on the do-not-call list: do not ring it, today or later",
@@ -190,9 +190,9 @@ def do_not_call(policy: DialPolicy, call: ProposedCall, usage: Usage, now: datet
     return _yes("policy_do_not_call", "The number is not on the do-not-call list")
 
 
-def quiet_hours(policy: DialPolicy, call: ProposedCall, usage: Usage, now: datetime) -> Verdict:
+def quiet_hours(policy: DialPolicy, call: ProposedCall, tally: Tally, now: datetime) -> Verdict:
     """It is day wherever the callee may be, for each of the callee's possible time zones."""
-    del usage
+    del tally
     if policy.calling_hours is None:
         return _yes("policy_quiet_hours", _OFF)
     begins, ends = policy.calling_hours
@@ -228,31 +228,31 @@ def _local_hour(zone: str, now: datetime) -> int | None:
 
 
 def calls_per_number(
-    policy: DialPolicy, call: ProposedCall, usage: Usage, now: datetime
+    policy: DialPolicy, call: ProposedCall, tally: Tally, now: datetime
 ) -> Verdict:
     """The callee has not been rung too often."""
     del call, now
     return _within(
         "policy_calls_per_number",
-        usage.calls_to_number,
+        tally.calls_to_number,
         policy.calls_per_number,
         "to this number in the last 24 hours",
     )
 
 
-def calls_per_hour(policy: DialPolicy, call: ProposedCall, usage: Usage, now: datetime) -> Verdict:
+def calls_per_hour(policy: DialPolicy, call: ProposedCall, tally: Tally, now: datetime) -> Verdict:
     """The phone has not rung too many people in an hour."""
     del call, now
     return _within(
-        "policy_calls_per_hour", usage.calls_in_hour, policy.calls_per_hour, "in the last hour"
+        "policy_calls_per_hour", tally.calls_in_hour, policy.calls_per_hour, "in the last hour"
     )
 
 
-def calls_per_day(policy: DialPolicy, call: ProposedCall, usage: Usage, now: datetime) -> Verdict:
+def calls_per_day(policy: DialPolicy, call: ProposedCall, tally: Tally, now: datetime) -> Verdict:
     """The phone has not rung too many people in a day."""
     del call, now
     return _within(
-        "policy_calls_per_day", usage.calls_in_day, policy.calls_per_day, "in the last 24 hours"
+        "policy_calls_per_day", tally.calls_in_day, policy.calls_per_day, "in the last 24 hours"
     )
 
 
@@ -265,24 +265,24 @@ def _within(code: ErrorCode, used: int, cap: int | None, when: str) -> Verdict:
     return _yes(code, f"Used so far: {counted}")
 
 
-def usd_per_day(policy: DialPolicy, call: ProposedCall, usage: Usage, now: datetime) -> Verdict:
+def usd_per_day(policy: DialPolicy, call: ProposedCall, tally: Tally, now: datetime) -> Verdict:
     """What a day's calls may cost is not used up."""
     del now
     return _affordable(
         "policy_usd_per_day",
-        usage.usd_in_day,
+        tally.usd_in_day,
         call.most_usd,
         policy.usd_per_day,
         "in the last 24 hours",
     )
 
 
-def usd_per_phone(policy: DialPolicy, call: ProposedCall, usage: Usage, now: datetime) -> Verdict:
+def usd_per_phone(policy: DialPolicy, call: ProposedCall, tally: Tally, now: datetime) -> Verdict:
     """What all of this phone's calls may cost is not used up."""
     del now
     return _affordable(
         "policy_usd_per_phone",
-        usage.usd_in_all,
+        tally.usd_in_all,
         call.most_usd,
         policy.usd_per_phone,
         "in all",

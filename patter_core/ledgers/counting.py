@@ -5,15 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from patter_core.calls.usage import DAY, HOUR, DoNotCall, Usage
+from patter_core.calls.tally import DAY, HOUR, DoNotCall, Tally
 from patter_core.ledgers import rows
 
 if TYPE_CHECKING:
     import sqlite3
 
 
-def read_usage(connection: sqlite3.Connection, scope: str, to: str, now: datetime) -> Usage:
-    """What `scope` has used up at `now`; see `Usage` for what counts."""
+def read_tally(connection: sqlite3.Connection, scope: str, to: str, now: datetime) -> Tally:
+    """What `scope` has used up at `now`; see `Tally` for what counts."""
     day, hour = (rows.as_text(_before(now, window)) for window in (DAY, HOUR))
     to_number, in_hour, in_day, usd_in_day = connection.execute(
         """
@@ -28,7 +28,7 @@ def read_usage(connection: sqlite3.Connection, scope: str, to: str, now: datetim
     in_all = "SELECT total(charge_usd) FROM calls WHERE scope = ?"
     (usd_in_all,) = connection.execute(in_all, (scope,)).fetchone()
     listed = "SELECT 1 FROM do_not_call WHERE number = ?"
-    return Usage(
+    return Tally(
         do_not_call=connection.execute(listed, (to,)).fetchone() is not None,
         calls_to_number=to_number,
         calls_in_hour=in_hour,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from patter_core.calls.status import State
-from patter_core.calls.usage import settled_usd
+from patter_core.calls.tally import settled_usd
 from patter_core.errors import LedgerError
 from patter_core.ledgers import counting, rows, schema
 from patter_core.ledgers.database import Database
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from patter_core.calls.ledger import Admit, CallRow
     from patter_core.calls.policy import Refusal
     from patter_core.calls.result import CallResult
+    from patter_core.calls.tally import DoNotCall, Tally
     from patter_core.calls.transcript import Turn
-    from patter_core.calls.usage import DoNotCall, Usage
     from patter_core.clock import Clock
 
 P = ParamSpec("P")
@@ -116,9 +116,9 @@ class SqliteLedger:
         """See `CallLedger.intend`. `admit` is asked on the ledger's thread."""
         return await self._ask(self._intend, row, admit)
 
-    async def usage(self, scope: str, to: str, now: datetime) -> Usage:
-        """See `CallLedger.usage`."""
-        return await self._ask(self._usage, scope, to, now)
+    async def tally(self, scope: str, to: str, now: datetime) -> Tally:
+        """See `CallLedger.tally`."""
+        return await self._ask(self._tally, scope, to, now)
 
     async def add_do_not_call(self, entry: DoNotCall) -> bool:
         """See `CallLedger.add_do_not_call`."""
@@ -249,15 +249,15 @@ class SqliteLedger:
                 if holders:
                     return holders[0]
             if admit is not None:
-                usage = counting.read_usage(connection, row.scope, row.to, row.intended_at)
-                if (refusal := admit(usage)) is not None:
+                tally = counting.read_tally(connection, row.scope, row.to, row.intended_at)
+                if (refusal := admit(tally)) is not None:
                     return refusal
             rows.insert_call(connection, row)
             return None
 
-    def _usage(self, opened: _Opened, scope: str, to: str, now: datetime) -> Usage:
+    def _tally(self, opened: _Opened, scope: str, to: str, now: datetime) -> Tally:
         with opened.database.transaction("BEGIN") as connection:
-            return counting.read_usage(connection, scope, to, now)
+            return counting.read_tally(connection, scope, to, now)
 
     def _add_do_not_call(self, opened: _Opened, entry: DoNotCall) -> bool:
         # Who asked to be left alone is not forgotten because the power fails.

@@ -42,6 +42,7 @@ _WARM_MEAN = "57.0,11.6,-13.3,22.1,-9.4,-8.6,4.4,-20.5,0.3,-1.7,-4.1,5.2,-7.9"
 # Wider than the usual: some voices came out as nothing, and grammars are small enough to afford it.
 _BEAM = 1e-60
 _WORD_BEAM = 1e-40
+_WORD_INSERTION = 0.01  # Less than the usual: free rows of digits came out too long.
 _NO_WHEEL = "There is no wheel of it for Python 3.14 and later; use Python 3.11 to 3.13."
 
 
@@ -137,6 +138,7 @@ def _new_decoder() -> Any:  # noqa: ANN401 - the wheel has no types
     config["bestpath"] = False
     config["beam"] = config["pbeam"] = _BEAM
     config["wbeam"] = _WORD_BEAM
+    config["wip"] = _WORD_INSERTION
     config["loglevel"] = "FATAL"
     return module.Decoder(config)
 

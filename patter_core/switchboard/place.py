@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from patter_core.calls.status import ErrorCode
-    from patter_core.calls.usage import Usage
+    from patter_core.calls.tally import Tally
     from patter_core.switchboard.exchange import Exchange
     from patter_core.switchboard.order import Order
 
@@ -185,10 +185,10 @@ async def rehearse(order: Order, exchange: Exchange) -> Refused | None:
         return None
     if policy.changes:
         try:
-            usage = await exchange.ledger.usage(exchange.scope, to, now)
+            tally = await exchange.ledger.tally(exchange.scope, to, now)
         except LedgerError as error:
             return unforeseen(error, "of a dry run")
-        refused = _refused(policy.admit(_proposed(order, exchange), usage, now))
+        refused = _refused(policy.admit(_proposed(order, exchange), tally, now))
         if refused is not None:
             return refused
     sentence = "This was a dry run: every check passed, and nobody was rung"
@@ -210,8 +210,8 @@ async def intend(order: Order, call_id: str, exchange: Exchange) -> CallRow | Re
     else:
         proposed = _proposed(order, exchange)
 
-        def admit(usage: Usage) -> Refusal | None:
-            return exchange.policy.admit(proposed, usage, row.intended_at)
+        def admit(tally: Tally) -> Refusal | None:
+            return exchange.policy.admit(proposed, tally, row.intended_at)
 
         outcome = await exchange.ledger.intend(row, admit)
     return _refused(outcome) if isinstance(outcome, Refusal) else outcome

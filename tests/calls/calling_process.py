@@ -20,7 +20,8 @@ GIVEN = json.loads(sys.argv[1])
 
 
 def tell(**line):
-    print(json.dumps(line), flush=True)
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
 
 
 def make_tool(answered=None):
@@ -51,9 +52,9 @@ async def end_with_the_call_awaited():
     """`asyncio.run` cancels the task; nobody waits for what follows."""
     answered = threading.Event()
     tool, _ = make_tool(answered)
-    _task = asyncio.create_task(tool.execute(ARGUMENTS))
-    while not answered.is_set():
-        await asyncio.sleep(0.01)
+    task = asyncio.create_task(tool.execute(ARGUMENTS))
+    await asyncio.get_running_loop().run_in_executor(None, answered.wait)
+    assert not task.done()
 
 
 async def end_with_the_call_submitted():

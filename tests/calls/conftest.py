@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def speed():
     """How many times real time the network runs; None as fast as it can. Files override it."""
-    return None
+    return
 
 
 @pytest.fixture
@@ -124,7 +124,10 @@ async def calling(network):
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "integrations"), str(ROOT)])},
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(ROOT / "integrations"), str(ROOT)]),
+            },
         )
         started.append(process)
         return Process(process)

@@ -310,9 +310,7 @@ async def test_a_loop_closed_without_cancelling_anything(silent, new_tool, kept)
         loop = asyncio.new_event_loop()
         loop.set_exception_handler(lambda *_: None)  # It complains of the task that we drop.
         task = loop.create_task(tool.execute(to=CALLEE))
-        loop.run_until_complete(
-            silent.until(lambda: any(leg.answered for leg in silent.dials))
-        )
+        loop.run_until_complete(silent.until(lambda: any(leg.answered for leg in silent.dials)))
         if kept:
             keeping.append(task)
         loop.close()

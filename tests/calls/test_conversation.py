@@ -42,7 +42,10 @@ async def test_a_call_ends_with_everything_that_was_said(network, new_tool):
     assert result.cost_usd == pytest.approx(0.014)
     assert result.cost.provisional
     (leg,) = network.dials
-    assert " ".join(leg.heard) == "Hello, a table please. For how many people? Wonderful. See you then!"
+    assert (
+        " ".join(leg.heard)
+        == "Hello, a table please. For how many people? Wonderful. See you then!"
+    )
 
 
 async def test_events_come_in_order_and_end_with_the_result(network, new_tool):
@@ -68,9 +71,7 @@ async def test_two_calls_at_once_keep_their_goals_and_greetings_apart(network, n
     events = [Events(), Events()]
     first, second = await bounded(
         asyncio.gather(
-            tool.execute(
-                to=CALLEE, goal="Alpha", first_message="This is one.", on_event=events[0]
-            ),
+            tool.execute(to=CALLEE, goal="Alpha", first_message="This is one.", on_event=events[0]),
             tool.execute(
                 to=OTHER_CALLEE, goal="Beta", first_message="This is two.", on_event=events[1]
             ),

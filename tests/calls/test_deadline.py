@@ -67,9 +67,7 @@ async def test_the_carrier_gets_a_limit_of_its_own_a_little_later(network, new_t
 async def test_the_deadline_while_the_agent_speaks_keeps_what_was_heard(network, new_tool):
     network.add(CALLEE, Callee(behave="silent"))
     words = " ".join(f"word{n}" for n in range(120)) + "."
-    result = await bounded(
-        new_tool().execute(to=CALLEE, first_message=words, max_duration_sec=8)
-    )
+    result = await bounded(new_tool().execute(to=CALLEE, first_message=words, max_duration_sec=8))
     assert result.status == "timeout"
     (turn,) = result.transcript
     assert turn.cut

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tests.calls.kit import CALLEE, bounded, scripted
-
 from patter.simulator import Callee
+from tests.calls.kit import CALLEE, bounded, scripted
 
 
 async def test_draining_ends_live_calls_and_takes_no_more(network, new_phone):

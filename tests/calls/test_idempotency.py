@@ -97,9 +97,7 @@ async def test_a_canceled_call_is_replayed_when_it_was_dialled(network, new_tool
     await network.until(lambda: network.live_legs)
     await live.hang_up()
     assert (await bounded(live.result())).status == "canceled"
-    again = await bounded(
-        tool.execute(to=CALLEE, idempotency_key="k", max_duration_sec=1800)
-    )
+    again = await bounded(tool.execute(to=CALLEE, idempotency_key="k", max_duration_sec=1800))
     assert (again.status, again.replayed, len(creates(network))) == ("canceled", True, 1)
 
 
@@ -113,9 +111,7 @@ async def test_a_carrier_that_was_not_reached_leaves_the_key_free(network, new_t
         api_base_url=f"http://127.0.0.1:{unused_port}",
     )
     tool = new_tool(phone={"ledger": ":memory:"})
-    phone = Patter(
-        carrier=account, phone_number=PHONE, ledger=":memory:", clock=network.clock
-    )
+    phone = Patter(carrier=account, phone_number=PHONE, ledger=":memory:", clock=network.clock)
     unreachable = PatterTool(phone, scripted())
     try:
         for _ in range(2):
@@ -163,10 +159,10 @@ async def test_a_refusal_leaves_the_key_free(network, new_tool):
 
 async def test_a_rejection_leaves_the_key_free(network, new_phone, tmp_path):
     ledger = tmp_path / "calls.sqlite"
-    strict = PatterTool(new_phone(policy=DialPolicy.simulation(dry_run=True), ledger=ledger), scripted())
-    assert (
-        await bounded(strict.execute(to=CALLEE, idempotency_key="k"))
-    ).error_code == "dry_run"
+    strict = PatterTool(
+        new_phone(policy=DialPolicy.simulation(dry_run=True), ledger=ledger), scripted()
+    )
+    assert (await bounded(strict.execute(to=CALLEE, idempotency_key="k"))).error_code == "dry_run"
     lax = PatterTool(new_phone(ledger=ledger), scripted())
     result = await bounded(lax.execute(to=CALLEE, idempotency_key="k"))
     assert (result.status, result.replayed) == ("completed", False)

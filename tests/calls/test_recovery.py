@@ -88,17 +88,13 @@ async def test_after_a_kill_the_next_start_hangs_up_and_closes_the_record(
     assert [(turn.role, turn.text) for turn in result.transcript] == [("agent", "Hi.")]
     assert result.error
     again = await bounded(
-        tool.execute(
-            to=CALLEE, max_duration_sec=60, first_message="Hi.", idempotency_key="k"
-        )
+        tool.execute(to=CALLEE, max_duration_sec=60, first_message="Hi.", idempotency_key="k")
     )
     assert (again.status, again.replayed) == ("interrupted", True)
     assert len(creates(silent)) == 1
 
 
-async def test_after_a_kill_while_it_rings_the_next_start_hangs_up(
-    network, calling, here, ledger
-):
+async def test_after_a_kill_while_it_rings_the_next_start_hangs_up(network, calling, here, ledger):
     network.add(CALLEE, Callee(behave="no_answer"))
     process = await calling("stay", ledger=ledger)
     call_id = await process.comes_to("ringing")

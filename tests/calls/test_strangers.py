@@ -39,9 +39,7 @@ class Door:
         self.requests = len(network.requests)
 
     def sign(self, url, form=None, token=None):
-        return RequestValidator(token or self.network.auth_token).compute_signature(
-            url, form or {}
-        )
+        return RequestValidator(token or self.network.auth_token).compute_signature(url, form or {})
 
     async def post(self, path, form=None, *, signature=None, headers=None):
         sent = dict(headers or {})
@@ -114,9 +112,7 @@ async def a_live_call(door):
     network = door.network
     network.add(CALLEE, Callee(behave="silent", rings_sec=0.2))
     before = len(creates(network))
-    live = await bounded(
-        door.tool.submit(to=CALLEE, first_message="Hi.", max_duration_sec=1800)
-    )
+    live = await bounded(door.tool.submit(to=CALLEE, first_message="Hi.", max_duration_sec=1800))
     await network.until(lambda: live.snapshot().transcript)
     with network.clock.hold():
         door.ears.opened = door.voice.spoken = 0
@@ -347,9 +343,7 @@ async def test_a_webhook_that_the_carrier_did_not_sign_is_refused(door, route):
 async def test_the_answer_url_of_a_call_that_is_over_hangs_up(door):
     await bounded(door.tool.execute(to=CALLEE))
     (leg,) = door.network.dials
-    status, body = await door.post_signed(
-        f"/twilio/answer/{callref_of(leg)}", {"CallSid": leg.sid}
-    )
+    status, body = await door.post_signed(f"/twilio/answer/{callref_of(leg)}", {"CallSid": leg.sid})
     assert status == 200
     assert "<Hangup" in body
     assert "Stream" not in body

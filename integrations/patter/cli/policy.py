@@ -14,7 +14,7 @@ from patter_core.calls.bounds import is_e164
 from patter_core.calls.cost import minutes_usd
 from patter_core.calls.policy import DialPolicy
 from patter_core.calls.rules import ProposedCall, Verdict
-from patter_core.calls.usage import Usage
+from patter_core.calls.tally import Tally
 from patter_core.clock import SystemClock
 from patter_core.config import Limits, setting, state_directory
 from patter_core.errors import ConfigError
@@ -50,19 +50,19 @@ def run_policy_check(
     # Looking must not make a ledger where there is none, and then nothing was used up either.
     known = path.expanduser().exists()
     scope = scope_of(carrier, own_number)
-    usage = asyncio.run(_usage(path, scope, number, now)) if known else Usage()
-    verdicts = DialPolicy().verdicts(call, usage, now)
+    tally = asyncio.run(_tally(path, scope, number, now)) if known else Tally()
+    verdicts = DialPolicy().verdicts(call, tally, now)
     _show(number, verdicts, counted=str(path) if known else "")
     return 0 if all(verdict.allowed for verdict in verdicts) else 1
 
 
-async def _usage(path: Path, scope: str, to: str, now: datetime) -> Usage:
+async def _tally(path: Path, scope: str, to: str, now: datetime) -> Tally:
     ledger = SqliteLedger(
         path, clock=SystemClock(), retention_sec=Limits().transcript_retention_sec
     )
     await ledger.open()
     try:
-        return await ledger.usage(scope, to, now)
+        return await ledger.tally(scope, to, now)
     finally:
         await ledger.aclose()
 

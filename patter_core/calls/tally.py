@@ -16,7 +16,7 @@ DAY = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Tally:
     """What a ledger knows when a call is to be written into it.
 
     The windows roll, and are those of the wall clock that stamped the calls: the last hour is the
