@@ -49,7 +49,8 @@ class NumberFacts:
     """What is known of one number.
 
     Attributes:
-        possible: Whether its country has numbers of this length. It may still be nobody's.
+        possible: Whether its country has numbers of this length, area code and all. It may still be
+            nobody's.
         canonical: Whether it is written as libphonenumber writes it: with no digit, such as the
             0 of a national prefix, that the network would drop. Such spellings of one number
             would each pass for another.
@@ -85,7 +86,7 @@ def facts_of(number: str) -> NumberFacts:
         return _NOTHING_KNOWN
     main_region = _country(phonenumbers.region_code_for_country_code(parsed.country_code or 0))
     return NumberFacts(
-        possible=phonenumbers.is_possible_number(parsed),
+        possible=_is_possible(parsed),
         canonical=_as_e164(parsed) == number,
         kind=_kind(number, parsed, main_region),
         region=_country(phonenumbers.region_code_for_number(parsed)),
@@ -102,6 +103,14 @@ def canonical(number: str) -> str:
         return _as_e164(phonenumbers.parse(number))
     except phonenumbers.NumberParseException:
         return number
+
+
+def _is_possible(parsed: PhoneNumber) -> bool:
+    import phonenumbers
+
+    # Not `is_possible_number`, which lets a number pass whose area code is missing.
+    reason = phonenumbers.is_possible_number_with_reason(parsed)
+    return reason == phonenumbers.ValidationResult.IS_POSSIBLE
 
 
 def _as_e164(parsed: PhoneNumber) -> str:
