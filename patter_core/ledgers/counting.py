@@ -25,7 +25,7 @@ def read_tally(connection: sqlite3.Connection, scope: str, to: str, now: datetim
         """,
         (to, hour, scope, day),
     ).fetchone()
-    in_all = "SELECT total(charge_usd) FROM calls WHERE scope = ?"
+    in_all = "SELECT total(usd) FROM spending WHERE scope = ?"
     (usd_in_all,) = connection.execute(in_all, (scope,)).fetchone()
     listed = "SELECT 1 FROM do_not_call WHERE number = ?"
     return Tally(

@@ -60,6 +60,20 @@ _STATEMENTS = (
         PRIMARY KEY (call_id, position)
     ) WITHOUT ROWID
     """,
+    # What all calls of a scope count for, kept up to date: adding them up again for every intent
+    # took 60 ms at 100,000 calls.
+    "CREATE TABLE spending (scope TEXT PRIMARY KEY, usd REAL NOT NULL)",
+    """
+    CREATE TRIGGER charge_of_new_call AFTER INSERT ON calls BEGIN
+        INSERT INTO spending VALUES (new.scope, new.charge_usd)
+            ON CONFLICT (scope) DO UPDATE SET usd = usd + new.charge_usd;
+    END
+    """,
+    """
+    CREATE TRIGGER charge_of_settled_call AFTER UPDATE OF charge_usd ON calls BEGIN
+        UPDATE spending SET usd = usd + new.charge_usd - old.charge_usd WHERE scope = new.scope;
+    END
+    """,
     """
     CREATE TABLE do_not_call (
         number TEXT PRIMARY KEY,

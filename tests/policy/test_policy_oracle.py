@@ -111,6 +111,7 @@ def a_ledger():
 
 def fill(connection, past, opted_out, now):
     connection.execute("DELETE FROM calls")
+    connection.execute("DELETE FROM spending")
     connection.execute("DELETE FROM do_not_call")
     for index, each in enumerate(past):
         row = CallRow(
