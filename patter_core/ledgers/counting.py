@@ -33,8 +33,8 @@ def read_tally(connection: sqlite3.Connection, scope: str, to: str, now: datetim
         calls_to_number=to_number,
         calls_in_hour=in_hour,
         calls_in_day=in_day,
-        usd_in_day=round(usd_in_day, 6),
-        usd_in_all=round(usd_in_all, 6),
+        usd_in_day=_dollars(usd_in_day),
+        usd_in_all=_dollars(usd_in_all),
     )
 
 
@@ -61,6 +61,11 @@ def read_do_not_call(connection: sqlite3.Connection) -> list[DoNotCall]:
         DoNotCall(number=number, added_at=datetime.fromisoformat(added_at), call_id=call_id)
         for number, added_at, call_id in connection.execute(query)
     ]
+
+
+def _dollars(total: float) -> float:
+    # What was added and taken away again may leave a hair below nothing.
+    return max(0.0, round(total, 6))
 
 
 def _before(now: datetime, window: timedelta) -> datetime:

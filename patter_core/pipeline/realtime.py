@@ -178,7 +178,8 @@ class OpenAIRealtime:
                 finally:
                     carrying.cancel()
         except BaseExceptionGroup as errors:
-            reason = plain(errors)
+            # Whoever uses the session gets back what they raised in it, as it was.
+            reason = errors.exceptions[0] if len(errors.exceptions) == 1 else plain(errors)
             raise reason from reason.__cause__
 
     def _url(self) -> str:

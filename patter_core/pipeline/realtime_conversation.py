@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, assert_never
 
+from patter_core.audio.frames import BYTES_PER_MS
 from patter_core.calls.transcript import Turn
 from patter_core.errors import ProviderError
 from patter_core.pipeline import realtime_wire as wire
@@ -34,11 +35,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_MISSED_BYTES = 5 * 8_000  # Of the callee's audio, kept while there is no connection.
+_RECENT_FRAMES = 1_500  # Of the callee's audio: what is kept for another connection.
 _MOST_FAILURES = 3  # Responses that fail in a row.
 _FATAL = frozenset(
     {"invalid_api_key", "insufficient_quota", "account_deactivated", "billing_hard_limit_reached"}
 )
+_BEFORE_SPEECH_MS = 300  # Speech begins a little before it is noticed.
 _GREETING = object()
 
 
@@ -73,7 +75,9 @@ class RealtimeConversation:
         self._tools = ToolTurns(plan.tools, self)
         self._send: Callable[[str], None] | None = None
         self._group: asyncio.TaskGroup | None = None
-        self._missed: deque[bytes] = deque(maxlen=_MISSED_BYTES // 160)
+        self._recent: deque[bytes] = deque(maxlen=_RECENT_FRAMES)
+        self._missed_bytes = 0  # The last of it, which this connection has not heard.
+        self._unheard_ms: int | None = None  # Since when the callee said what is not known yet.
         self._began_ms = 0  # When this connection's audio began.
         self._answers_itself = False  # As far as the order of its events tells.
         self._answers_this = False  # Whether it did when the callee stopped speaking.
@@ -99,11 +103,10 @@ class RealtimeConversation:
         self._began_ms = self.speech.now_ms
         for item in self._items.again(self._under_way(cut=False)):
             send(wire.create_item(item))
-        if self._missed:
-            self._began_ms -= sum(map(len, self._missed)) // 8
-            for audio in self._missed:
-                send(wire.append_audio(self._encoding.to_service(audio)))
-            self._missed.clear()
+        if missed := self._last_heard(self._missed_bytes):
+            self._began_ms -= len(missed) // BYTES_PER_MS
+            send(wire.append_audio(self._encoding.to_service(missed)))
+        self._missed_bytes = 0
         self._ask_next()
 
     def lost(self) -> None:
@@ -113,7 +116,14 @@ class RealtimeConversation:
         self._spoken_here.clear()
         self._dropped.clear()
         self._items.settle_agents(except_for=self._under_way(cut=False))
+        self._items.settle_users()
         asked = self.responses.lost()
+        if self._unheard_ms is not None:
+            # What the callee said went down with the connection: the next one hears it again.
+            since_ms = self.speech.now_ms - self._unheard_ms + _BEFORE_SPEECH_MS
+            self._missed_bytes = since_ms * BYTES_PER_MS
+            self._unheard_ms = None
+            return
         if asked is not None and asked.words is not None:
             if asked.owner is not _GREETING or self.speech.started_ms is None:
                 self.responses.say(asked.words, owner=asked.owner, first=True)
@@ -143,7 +153,8 @@ class RealtimeConversation:
         if self._send is not None:
             self._send(wire.append_audio(self._encoding.to_service(audio)))
         else:
-            self._missed.append(audio)
+            self._missed_bytes += len(audio)
+        self._recent.append(audio)
         self._meter.hear(audio)
         speech = self.speech
         for wish in speech.hear(len(audio)):
@@ -164,6 +175,12 @@ class RealtimeConversation:
     def transcript(self) -> tuple[Turn, ...]:
         """See `VoiceSession.transcript`."""
         return self._items.turns(self._under_way(cut=True))
+
+    def _last_heard(self, audio_bytes: int) -> bytes:
+        """The last of the callee's audio: so many bytes of it, if they are still there."""
+        if not audio_bytes:
+            return b""
+        return b"".join(self._recent)[-audio_bytes:]
 
     # --- what tools ask for ------------------------------------------------------------------
 
@@ -249,6 +266,8 @@ class RealtimeConversation:
         heard_ms = event.audio_start_ms + self._detection.get("prefix_padding_ms", 0)
         began_ms = min(self._began_ms + heard_ms, now_ms)
         self._items.user_began(event.item_id, max(0, began_ms))
+        if self._unheard_ms is None:
+            self._unheard_ms = max(0, began_ms)
 
     def _interrupt(self) -> None:
         if not self.speech.silent:
@@ -298,6 +317,8 @@ class RealtimeConversation:
     def _transcribed(self, event: wire.Transcribed) -> None:
         now_ms = self.speech.now_ms
         self._meter.transcribed(event.usage)
+        if not self.responses.callee_speaks:
+            self._unheard_ms = None
         self._items.user_words(event.item_id, event.text, now_ms, all_of_them=True)
         self._opening.understood(event.item_id, event.text)
         if event.text.strip():
@@ -355,6 +376,8 @@ class RealtimeConversation:
             self._response_failed(event, ask)
         else:
             self._failures = 0
+            if not self.responses.callee_speaks:
+                self._unheard_ms = None  # Whatever it was, it has been answered.
             if event.calls and self._group is not None:
                 self._tools.take(event.calls, self._group)
         self._after_playing()

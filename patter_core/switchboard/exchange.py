@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from patter_core.config import Limits
     from patter_core.guest_loop import GuestLoops
     from patter_core.pipeline.resources import Resources
+    from patter_core.switchboard.call_tools import Toolbox
     from patter_core.switchboard.pace import Pace
     from patter_core.switchboard.slots import Slots
     from patter_core.telephony.carrier import Carrier, Line
@@ -41,6 +42,7 @@ class Exchange:
     pace: Pace
     guests: GuestLoops
     resources: Resources
+    toolbox: Toolbox
 
     @property
     def scope(self) -> str:
