@@ -142,6 +142,9 @@ def check(seed, connection, seen):
     )
     asked = {"to": to, "from_": chance.choice(PHONES), "max_duration_sec": duration}
     past = list(some_past(chance, to, now))
+    if chance.random() < 0.2:  # Just enough, or a millionth of a dollar short of it.
+        spent = sum(each.micro_usd for each in past if now - each.at < timedelta(days=1))
+        rules["usd_per_day"] = (spent + micro_usd - chance.choice((0, 1))) / 1_000_000
     opted_out = {chance.choice(NUMBERS), *([to] if chance.random() < 0.2 else [])}
     try:
         expected = oracle.codes(rules, {**asked, "micro_usd": micro_usd}, past, opted_out, now)
