@@ -90,7 +90,8 @@ class Patter:
             phone_number: The number that rings, E.164; "" takes $PATTER_PHONE_NUMBER.
             webhook_url: Where the carrier reaches this process: a public host, https assumed; ""
                 takes $PATTER_WEBHOOK_URL. Not needed with an account of the phone network.
-            policy: Who may be rung.
+            policy: Who may be rung; None for `DialPolicy()`, or `DialPolicy.simulation()` with an
+                account of the phone network.
             ledger: Where calls are recorded: a path, ":memory:", or a ledger; None for
                 `calls.sqlite` in the state directory, or ":memory:" on the phone network.
             max_concurrent_calls: How many calls may be up at once; more wait for their turn.

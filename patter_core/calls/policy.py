@@ -61,7 +61,8 @@ class DialPolicy:
         possible_numbers_only: Only numbers of a length that their country has, written without
             digits that the network drops (`policy_number`).
         refused_kinds: Kinds of number that are never rung, by libphonenumber: see `NumberKind`
-            (`policy_kind`).
+            (`policy_kind`). With "unknown" among them only numbers are rung that libphonenumber
+            knows to be given to somebody.
         countries: "own" for the country of the phone's own number (where that is not known, the
             one that its calling code is named for), "any", or a list as in ["US", "CA"]. Numbers
             whose country is not known are rung with "any" alone (`policy_country`).
