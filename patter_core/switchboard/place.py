@@ -26,7 +26,6 @@ from patter_core.errors import (
     CarrierNotReached,
     CarrierRefused,
     CarrierUnclear,
-    LedgerError,
     PatterError,
 )
 from patter_core.switchboard.recover import settle_abandoned
@@ -179,15 +178,16 @@ async def take_slot(exchange: Exchange) -> Refused | None:
 
 
 async def rehearse(order: Order, exchange: Exchange) -> Refused | None:
-    """The last gate of a dry run: asks what would be asked with the intent, and stops there."""
+    """The last gate of a dry run: asks what would be asked with the intent, and stops there.
+
+    Raises:
+        LedgerError: What the phone has used up could not be read.
+    """
     policy, to, now = exchange.policy, order.arguments.to, exchange.clock.wall()
     if not policy.dry_run:
         return None
     if policy.changes:
-        try:
-            tally = await exchange.ledger.tally(exchange.scope, to, now)
-        except LedgerError as error:
-            return unforeseen(error, "of a dry run")
+        tally = await exchange.ledger.tally(exchange.scope, to, now)
         refused = _refused(policy.admit(_proposed(order, exchange), tally, now))
         if refused is not None:
             return refused
