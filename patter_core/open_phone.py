@@ -17,6 +17,7 @@ from patter_core.pipeline.resources import Resources
 from patter_core.server.app import bind, serving
 from patter_core.switchboard.desk import Desk
 from patter_core.switchboard.exchange import Exchange
+from patter_core.switchboard.recordings import Recordings
 from patter_core.switchboard.recover import recover
 from patter_core.switchboard.slots import Slots
 from patter_core.workers import Workers
@@ -137,6 +138,8 @@ class OpenPhone:
         stack.push_async_callback(settings.ledger.aclose)
         resources = Resources(http=http, clock=settings.clock)
         await stack.enter_async_context(aclosing(resources))
+        behind_sec = settings.limits.recording_behind_sec
+        recordings = stack.enter_context(Recordings(settings.recordings, behind_sec=behind_sec))
         exchange = Exchange(
             carrier=settings.carrier,
             line=settings.carrier.line(http, settings.clock, settings.limits),
@@ -153,6 +156,7 @@ class OpenPhone:
             ),
             guests=settings.guests,
             resources=resources,
+            recordings=recordings,
         )
         stack.callback(settings.guests.stop)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -36,6 +36,7 @@ class DialPolicy:
         max_call_sec: The longest `max_duration_sec` that a call may ask for.
         dry_run: Nothing is dialled: a call that passes every rule is rejected with `dry_run`.
         disclosure: What is said, in one breath, before the first message: that an AI calls, say.
+        recording_announcement: What is said after that when the call is recorded.
 
     Raises:
         ConfigError: A prefix is not the beginning of an E.164 number, or a bound is out of range.
@@ -46,6 +47,7 @@ class DialPolicy:
     max_call_sec: int = LONGEST_DURATION_SEC
     dry_run: bool = False
     disclosure: str = ""
+    recording_announcement: str = ""
 
     def __post_init__(self) -> None:
         for rule in ("allow", "deny"):
@@ -69,6 +71,11 @@ class DialPolicy:
     def simulation(cls) -> DialPolicy:
         """The policy on the phone network: the number's form, and nothing else."""
         return cls()
+
+    def said_first(self, *, recording: bool) -> str:
+        """What people must be told before anything else."""
+        announcement = self.recording_announcement if recording else ""
+        return " ".join(part.strip() for part in (self.disclosure, announcement) if part.strip())
 
     def judge(self, to: str, max_duration_sec: int) -> Refusal | None:
         """The first rule that says no to ringing `to`, in the order of the attributes; or None.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from patter_core.calls.transcript import Turn
     from patter_core.pipeline.plan import SessionPlan
     from patter_core.pipeline.resources import Resources
+    from patter_core.switchboard.tape import Tape
 
 _log = logging.getLogger(__name__)
 
@@ -49,11 +50,18 @@ class MediaLink(Protocol):
 class Conversation:
     """One call's conversation: opened before anybody is rung, begun when the audio is there."""
 
-    def __init__(self, plan: SessionPlan, agent: Agent, on_turn: Callable[[Turn], None]) -> None:
-        """Store what is needed; `on_turn` hears of each finished turn."""
+    def __init__(
+        self,
+        plan: SessionPlan,
+        agent: Agent,
+        on_turn: Callable[[Turn], None],
+        tape: Tape | None = None,
+    ) -> None:
+        """Store what is needed; `on_turn` hears of each finished turn, `tape` of all audio."""
         self._plan = plan
         self._agent = agent
         self._on_turn = on_turn
+        self._tape = tape
         self._link: asyncio.Future[MediaLink] = asyncio.get_running_loop().create_future()
         self._session: VoiceSession | None = None
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -89,6 +97,8 @@ class Conversation:
 
     def hear_audio(self, audio: bytes) -> None:
         """Take the callee's audio."""
+        if self._tape is not None:
+            self._tape.hear(audio)  # First: what the session says to it is played afterwards.
         if self._session is not None:
             self._session.hear_audio(audio)
 
@@ -112,9 +122,13 @@ class Conversation:
         match event:
             case PlayAudio(audio=audio):
                 link.play(audio)
+                if self._tape is not None:
+                    self._tape.play(audio)
             case PlayMark(name=name):
                 link.mark(name)
             case ClearAudio():
                 link.clear()
+                if self._tape is not None:
+                    self._tape.clear()
             case TurnFinished(turn=turn):
                 self._on_turn(turn)

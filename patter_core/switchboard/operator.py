@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from patter_core.calls import call as machine
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from patter_core.calls.transcript import Turn
     from patter_core.switchboard.exchange import Exchange
     from patter_core.switchboard.order import Order
+    from patter_core.switchboard.tape import Tape
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class Operator:
         self._children: set[asyncio.Task[None]] = set()
         self._conversation: Conversation | None = None
         self._link: MediaLink | None = None
+        self._tape: Tape | None = None
         self._earlier: CallResult | None = None
         self._holds_slot = False
         self._row_written = False
@@ -231,9 +234,12 @@ class Operator:
             call_id=self.call_id,
             goal=arguments.goal,
             first_message=arguments.first_message,
-            disclosure=self._exchange.policy.disclosure,
+            disclosure=self._exchange.policy.said_first(recording=self.order.recording),
         )
-        self._conversation = Conversation(plan, self.order.agent, self._turn_finished)
+        if self.order.recording:
+            self._tape = self._exchange.recordings.begin(self.call_id)
+        agent, tape = self.order.agent, self._tape
+        self._conversation = Conversation(plan, agent, self._turn_finished, tape)
         self._start(self._converse(self._conversation))
         clock, seconds = self._exchange.clock, self._exchange.limits.voice_open_sec
         try:
@@ -332,6 +338,8 @@ class Operator:
         await end.hang_up(self._call, self.call_id, self._exchange)
         if self._link is not None:
             self._link.close()
+        if self._tape is not None:
+            await end.finish_recording(self._tape, self.call_id, self._exchange)
         result = self._result_now(turns)
         if self._row_written:
             await end.close_record(result, self._exchange)
@@ -350,8 +358,11 @@ class Operator:
         self._answer(self._result_now(turns))
 
     def _result_now(self, turns: tuple[Turn, ...]) -> CallResult:
-        to = self.order.arguments.to
-        return self._earlier or end.result_of(self._call, self.call_id, to, turns, self._exchange)
+        if self._earlier is not None:
+            return self._earlier
+        call, to = self._call, self.order.arguments.to
+        result = end.result_of(call, self.call_id, to, turns, self._exchange)
+        return result if self._tape is None else replace(result, recording=self._tape.path)
 
     def _answer(self, result: CallResult) -> None:
         if not self.result.done():
