@@ -99,6 +99,7 @@ async def test_after_a_kill_the_next_start_hangs_up_and_closes_the_record(
 
 async def test_a_killed_call_leaves_a_recording_that_plays(network, calling, here, ledger):
     spoken = "Good evening, what can I do for you on this fine day? I have all the time there is."
+    spoken = " ".join([spoken] * 4)
     network.add(CALLEE, Callee(says=[spoken, "Bye."], rings_sec=0.0, pause_sec=0.1))
     process = await calling("stay", ledger=ledger, recording=True)
     call_id = await process.comes_to("answered")
