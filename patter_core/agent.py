@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from patter_core.errors import ConfigError
 from patter_core.pipeline.cascade import Cascade
 from patter_core.pipeline.plan import SessionPlan
+from patter_core.pipeline.turn_settings import TurnSettings
 
 if TYPE_CHECKING:
     from patter_core.pipeline.language_model import LanguageModel
@@ -32,11 +33,13 @@ class Agent:
         engine: What speaks and listens.
         system_prompt: Who the agent is; a call's goal is appended to it.
         first_message: The first thing said on answer, unless a call brings its own.
+        turns: When to speak, when to stop, and what to do about silence.
     """
 
     engine: VoiceEngine
     system_prompt: str = ""
     first_message: str = ""
+    turns: TurnSettings = field(default_factory=TurnSettings)
 
     def plan(
         self, *, call_id: str, goal: str | None, first_message: str | None, disclosure: str = ""
@@ -57,6 +60,7 @@ class Agent:
             call_id=call_id,
             instructions="\n\n".join(part.strip() for part in parts if part.strip()),
             greeting=greeting,
+            turns=self.turns,
         )
 
 
@@ -68,6 +72,7 @@ def make_agent(
     stt: SpeechToText | None = None,
     llm: LanguageModel | None = None,
     tts: TextToSpeech | None = None,
+    turns: TurnSettings | None = None,
 ) -> Agent:
     """An agent from its parts, all of them checked now.
 
@@ -81,6 +86,7 @@ def make_agent(
         engine=_engine(engine, {"stt": stt, "llm": llm, "tts": tts}, stt, llm, tts),
         system_prompt=system_prompt,
         first_message=first_message,
+        turns=turns or TurnSettings(),
     )
 
 

@@ -10,6 +10,7 @@
     │   ├── CarrierBusy                   too many requests; nobody was rung; says when to ask again
     │   ├── CarrierNotReached             nothing was sent
     │   └── CarrierUnclear                no usable answer; somebody may be being rung
+    ├── TransferRefused               a call was not handed over; says why
     ├── ProviderError                 speech or language failed; says whether again makes sense
     └── LedgerError                   the record of calls cannot be read or written
 
@@ -88,6 +89,10 @@ class CarrierNotReached(CarrierError):
 
 class CarrierUnclear(CarrierError):
     """No usable answer came back: somebody may be being rung."""
+
+
+class TransferRefused(PatterError):
+    """A call was not handed over: it is not allowed, or the carrier did not do it."""
 
 
 class ProviderError(PatterError):

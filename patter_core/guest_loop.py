@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SYNC_THREADS = 8
+_SYNC_THREADS = 64  # Started as they are needed: a hook may block for ever.
 
 
 class GuestLoops:
@@ -88,8 +88,9 @@ class GuestLoops:
         if is_async(function):
             return await _on(loop, cast("Awaitable[T]", function(*args)))
         with self._lock:
-            self._workers.start()
-        answer = await self._workers.run(lambda: _called(function, *args))
+            answering = self._workers.post(lambda: _called(function, *args))
+            self._workers.keep_up()
+        answer = await asyncio.wrap_future(answering)
         if inspect.isawaitable(answer):
             return await _on(loop, cast("Awaitable[T]", answer))
         return answer

@@ -113,7 +113,7 @@ class Patter:
         Raises:
             ConfigError: Parts are missing, unknown or contradict each other; it names them.
         """
-        known = ("system_prompt", "first_message", "engine", "stt", "llm", "tts")
+        known = ("system_prompt", "first_message", "engine", "stt", "llm", "tts", "turns")
         unknown = [name for name in parts if name not in known]
         if unknown:
             raise ConfigError(

@@ -159,10 +159,11 @@ def _public_url(address: str) -> str:
         raise ConfigError(f"webhook_url is {address!r}; {advice}")
     try:
         parsed = urlsplit(f"{scheme}://{host}")
-        if parsed.port == 0:
-            raise ValueError("Nobody listens on port 0")
+        port = parsed.port
     except ValueError as error:
         raise ConfigError(f"webhook_url is {address!r}; {advice}") from error
+    if port == 0:
+        raise ConfigError(f"webhook_url is {address!r}; nobody listens on port 0, {advice}")
     if scheme == "http" and not _LOOPBACK_HOST.fullmatch(host):
         raise ConfigError(f"webhook_url is {address!r}; http:// is for this machine only, {advice}")
     return f"{scheme}://{host.lower()}"

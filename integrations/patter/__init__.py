@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from patter_core.contract.phone_tool import PatterTool
     from patter_core.errors import PatterError
     from patter_core.phone import Patter
+    from patter_core.pipeline.providers.local import LocalSTT, LocalTTS
     from patter_core.pipeline.providers.openai import OpenAILLM
     from patter_core.pipeline.providers.scripted import ScriptedLLM, ScriptedSTT, ScriptedTTS
+    from patter_core.pipeline.turn_settings import TurnSettings
     from patter_core.switchboard.live_call import LiveCall
     from patter_core.switchboard.order import CallRequest
     from patter_core.telephony.twilio.account import Twilio
@@ -29,6 +31,8 @@ __all__ = [
     "DialPolicy",
     "Limits",
     "LiveCall",
+    "LocalSTT",
+    "LocalTTS",
     "OpenAILLM",
     "Patter",
     "PatterError",
@@ -36,6 +40,7 @@ __all__ = [
     "ScriptedLLM",
     "ScriptedSTT",
     "ScriptedTTS",
+    "TurnSettings",
     "Twilio",
 ]
 
@@ -45,6 +50,8 @@ _HOMES = {
     "DialPolicy": "patter_core.calls.policy",
     "Limits": "patter_core.config",
     "LiveCall": "patter_core.switchboard.live_call",
+    "LocalSTT": "patter_core.pipeline.providers.local",
+    "LocalTTS": "patter_core.pipeline.providers.local",
     "OpenAILLM": "patter_core.pipeline.providers.openai",
     "Patter": "patter_core.phone",
     "PatterError": "patter_core.errors",
@@ -52,6 +59,7 @@ _HOMES = {
     "ScriptedLLM": "patter_core.pipeline.providers.scripted",
     "ScriptedSTT": "patter_core.pipeline.providers.scripted",
     "ScriptedTTS": "patter_core.pipeline.providers.scripted",
+    "TurnSettings": "patter_core.pipeline.turn_settings",
     "Twilio": "patter_core.telephony.twilio.account",
 }
 

@@ -11,10 +11,25 @@ The network moves its clock; a phone that is given it makes a call as fast as th
 from __future__ import annotations
 
 from patter_core import simulator
-from patter_core.simulator import Callee, Faults, Leg, ScriptedChatServer, ToolCall
+from patter_core.simulator import (
+    Callee,
+    Faults,
+    Leg,
+    ScriptedChatServer,
+    ScriptedRealtimeServer,
+    ToolCall,
+)
 from patter_core.telephony.twilio.account import Twilio, simulated_account
 
-__all__ = ["Callee", "Faults", "Leg", "PhoneNetwork", "ScriptedChatServer", "ToolCall"]
+__all__ = [
+    "Callee",
+    "Faults",
+    "Leg",
+    "PhoneNetwork",
+    "ScriptedChatServer",
+    "ScriptedRealtimeServer",
+    "ToolCall",
+]
 
 
 class PhoneNetwork(simulator.PhoneNetwork):

@@ -150,6 +150,11 @@ class CancelAsked:
     """Whoever asked for the call wants it no more."""
 
 
+@dataclass(frozen=True, slots=True)
+class AgentDone:
+    """The agent has nothing more to say, and has said goodbye."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFailed:
     """The conversation cannot go on, or we made a mistake."""
@@ -186,6 +191,7 @@ CallEvent = (
     | MediaClosed
     | TimerFired
     | CancelAsked
+    | AgentDone
     | EngineFailed
     | EngineStopping
     | Settled
@@ -306,6 +312,8 @@ class Call:
                 return self._conclude(
                     Outcome(status="canceled", ended_by="caller", code="canceled"), now
                 )
+            case AgentDone():
+                return self._conclude(Outcome(status="completed", ended_by="agent"), now)
             case EngineFailed(code=code, sentence=sentence):
                 return self._conclude(
                     Outcome(status="failed", ended_by="engine", code=code, sentence=sentence), now

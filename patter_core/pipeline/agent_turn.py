@@ -83,6 +83,7 @@ class AgentTurn:
             piece = self._written.get_nowait()
             if isinstance(piece, str):
                 unvoiced.append(piece)
+        self._written.put_nowait(None)  # Whatever survives its cancellation has nothing to do.
         return unvoiced
 
     def write(self, pieces: Iterable[str]) -> None:
@@ -133,6 +134,8 @@ class AgentTurn:
     async def _put(self, pieces: list[str]) -> None:
         for piece in pieces:
             await self._room.acquire()
+            if self._dropped:
+                return
             self._writes = True
             self._written.put_nowait(piece)
 
@@ -155,8 +158,9 @@ class AgentTurn:
         Raises:
             ProviderError: It could not be spoken, or not to its end.
         """
-        playback = self._studio.playback
-        playback.begin_piece(piece)
+        if self._dropped:
+            return
+        self._studio.playback.begin_piece(piece)
         try:
             try:
                 await self._voice_once(piece)
@@ -164,9 +168,14 @@ class AgentTurn:
                 if self._voiced or not error.retryable:
                     raise
                 await self._voice_once(piece)
-        finally:
-            if not self._dropped:
-                self._studio.ask(playback.end_piece())
+        except ProviderError:
+            self._end_piece()
+            raise
+        self._end_piece()
+
+    def _end_piece(self) -> None:
+        if not self._dropped:
+            self._studio.ask(self._studio.playback.end_piece())
 
     async def _voice_once(self, piece: str) -> None:
         studio = self._studio

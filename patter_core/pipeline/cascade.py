@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from patter_core.audio.frames import BYTES_PER_MS
 from patter_core.calls.transcript import Turn
 from patter_core.errors import ProviderError
-from patter_core.pipeline import turn_taking
+from patter_core.pipeline import turn_events
 from patter_core.pipeline.agent_turn import AgentTurn, Studio
 from patter_core.pipeline.meter import Meter, cost_of
 from patter_core.pipeline.playback import Playback
@@ -20,7 +20,7 @@ from patter_core.pipeline.sentences import SentenceSplitter
 from patter_core.pipeline.session import ClearAudio, ConversationOver, TurnFinished, VoiceEvent
 from patter_core.pipeline.speech_to_text import SpeechBegan, SpeechEnded, SpeechPaused
 from patter_core.pipeline.strangers import opened, plain, prepared, provider_error
-from patter_core.pipeline.turn_taking import TurnCommand, TurnEvent, TurnTaking
+from patter_core.pipeline.turn_taking import NEVER, TurnTaking
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from patter_core.pipeline.resources import Resources
     from patter_core.pipeline.speech_to_text import SpeechEvent, SpeechToText
     from patter_core.pipeline.text_to_speech import TextToSpeech
+    from patter_core.pipeline.turn_events import TurnCommand, TurnEvent
 
 _APOLOGY_SEC = 15.0  # How long a conversation that failed may go on, to say so.
 
@@ -78,7 +79,7 @@ class CascadeSession:
         self._clock = resources.clock
         self._playback = Playback(lead_ms=plan.lead_ms)
         self._taking = TurnTaking(plan.turns, greeting=plan.greeting)
-        self._due: float = turn_taking.NEVER  # By the playback's clock.
+        self._due: float = NEVER  # By the playback's clock.
         self._record = Record(plan.instructions)
         self._meter = Meter(engine.stopwatch)
         self._studio = Studio(
@@ -112,7 +113,7 @@ class CascadeSession:
         try:
             async with asyncio.TaskGroup() as self._group:
                 if self._failure is None:
-                    self._tell(turn_taking.Started())
+                    self._tell(turn_events.Started())
                 else:
                     self._apologise()
                 await self._failed.wait()
@@ -123,7 +124,7 @@ class CascadeSession:
         finally:
             # While the call is being ended, frames and marks still tell what was heard.
             self._emit, self._group = _nobody, None
-            self._tell(turn_taking.Stopped())
+            self._tell(turn_events.Stopped())
             self._playback.drop_unsent()
 
     def hear_audio(self, audio: bytes) -> None:
@@ -138,7 +139,7 @@ class CascadeSession:
         if self._turn is not None:
             self._look_around()
         if self._playback.clock >= self._due:
-            self._tell(turn_taking.TimePassed())
+            self._tell(turn_events.TimePassed())
 
     def hear_mark(self, name: str) -> None:
         """See `VoiceSession.hear_mark`."""
@@ -162,7 +163,7 @@ class CascadeSession:
 
     def say(self, text: str) -> None:
         """See `VoiceSession.say`."""
-        self._tell(turn_taking.SayAsked(text))
+        self._tell(turn_events.SayAsked(text))
 
     def transcript(self) -> tuple[Turn, ...]:
         """See `VoiceSession.transcript`."""
@@ -196,24 +197,24 @@ class CascadeSession:
 
     def _perform(self, command: TurnCommand) -> None:
         match command:
-            case turn_taking.CutOff():
+            case turn_events.CutOff():
                 self._cut_off()
-            case turn_taking.TakeBack():
+            case turn_events.TakeBack():
                 self._take_back()
-            case turn_taking.HoldBack():
+            case turn_events.HoldBack():
                 self._playback.held = True
-            case turn_taking.LetGo():
+            case turn_events.LetGo():
                 self._ask(self._playback.let_go())
-            case turn_taking.Record(text=text, began_ms=began_ms):
+            case turn_events.Record(text=text, began_ms=began_ms):
                 self._emit(TurnFinished(self._record.user_said(text, began_ms)))
-            case turn_taking.Speak(text=text):
+            case turn_events.Speak(text=text):
                 splitter = SentenceSplitter()
                 self._say([*splitter.feed(text), *splitter.flush()])
-            case turn_taking.Reply(texts=texts):
+            case turn_events.Reply(texts=texts):
                 self._reply(texts)
-            case turn_taking.GoOn():
+            case turn_events.GoOn():
                 self._say(self._rest)
-            case turn_taking.Finish(reason=reason):
+            case turn_events.Finish(reason=reason):
                 self._emit(ConversationOver(reason))
             case _:
                 assert_never(command)
@@ -242,6 +243,8 @@ class CascadeSession:
         try:
             await turn.speak()
         except ProviderError as error:
+            if turn is not self._turn:
+                return  # It was dropped: how its providers took that is nobody's concern.
             self._fail(error)
             await self._say_sorry(turn)
             self._failed.set()
@@ -263,7 +266,7 @@ class CascadeSession:
         self._turn = None
         self._playback.next_turn()
         self._note(heard)
-        self._tell(turn_taking.AgentEnded())
+        self._tell(turn_events.AgentEnded())
 
     def _cut_off(self) -> None:
         self._emit(ClearAudio())
@@ -304,14 +307,14 @@ class CascadeSession:
             turn.audible = True
             if turn.watch is not None:
                 turn.watch.first_sound_sent()
-            self._tell(turn_taking.AgentBegan())
+            self._tell(turn_events.AgentBegan())
 
     # --- failing -----------------------------------------------------------------------------
 
     def _fail(self, error: ProviderError) -> None:
         """From now on there is nothing left but to say so."""
         self._failure = error
-        self._tell(turn_taking.Stopped())
+        self._tell(turn_events.Stopped())
         self._playback.held = False
 
     def _ears_failed(self, error: ProviderError) -> None:

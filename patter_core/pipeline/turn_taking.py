@@ -9,11 +9,29 @@ that it `AgentEnded`, unless it was told meanwhile to `CutOff` or `TakeBack`.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from patter_core.pipeline.phrases import phrase_book, words_of
 from patter_core.pipeline.speech_to_text import SpeechBegan, SpeechEnded, SpeechPaused
+from patter_core.pipeline.turn_events import (
+    AgentBegan,
+    AgentEnded,
+    CutOff,
+    Finish,
+    GoOn,
+    HoldBack,
+    LetGo,
+    Record,
+    Reply,
+    SayAsked,
+    Speak,
+    Started,
+    Stopped,
+    TakeBack,
+    TimePassed,
+    TurnCommand,
+    TurnEvent,
+)
 
 if TYPE_CHECKING:
     from patter_core.pipeline.turn_settings import TurnSettings
@@ -25,118 +43,6 @@ _PICKING_UP_MS = 1_500  # How long it takes to say it.
 _REPEATED_MS = 2_000  # A final that comes again so soon, without new speech, is the same one.
 _ANSWERS_EARLY_MS = 1_000  # A "yes" so shortly before the agent's last word was its answer.
 
-
-# --- what happens ----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The callee can hear us."""
-
-
-@dataclass(frozen=True, slots=True)
-class SayAsked:
-    """Somebody wants the agent to say these words next."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class AgentBegan:
-    """The first sound of the agent's turn was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class AgentEnded:
-    """The agent's turn was heard to its end, or came to nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class TimePassed:
-    """It is later; to be told when `TurnTaking.due_ms` is reached."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The agent takes no further turn."""
-
-
-TurnEvent = (
-    Started
-    | SpeechBegan
-    | SpeechPaused
-    | SpeechEnded
-    | SayAsked
-    | AgentBegan
-    | AgentEnded
-    | TimePassed
-    | Stopped
-)
-"""What turn taking is told."""
-
-
-# --- what is to be done ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class CutOff:
-    """Clear the line at once, and drop the agent's turn, which could be heard already."""
-
-
-@dataclass(frozen=True, slots=True)
-class TakeBack:
-    """Drop the agent's turn, of which nothing was sent."""
-
-
-@dataclass(frozen=True, slots=True)
-class HoldBack:
-    """Go on preparing the agent's turn, but send nothing of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LetGo:
-    """Send what was held back."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """The callee said this."""
-
-    text: str
-    began_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Speak:
-    """Take a turn with these words."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """Take a turn with an answer to what the callee said, all of it together."""
-
-    texts: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class GoOn:
-    """Take a turn with what was left of the one that was cut off: nobody meant to interrupt."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finish:
-    """The conversation is over, for this reason."""
-
-    reason: str
-
-
-TurnCommand = CutOff | TakeBack | HoldBack | LetGo | Record | Speak | Reply | GoOn | Finish
-"""What turn taking wants done."""
-
-
-# --- the machine -----------------------------------------------------------------------------
 
 _Kind = Literal["greeting", "saying", "reply", "prompt", "goodbye"]
 

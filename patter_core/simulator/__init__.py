@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from patter_core.simulator.callee import Callee
+from patter_core.simulator.callee import Callee, Digits
 from patter_core.simulator.chat_server import ScriptedChatServer, ToolCall
 from patter_core.simulator.faults import Faults
 from patter_core.simulator.leg import Leg
 from patter_core.simulator.network import PhoneNetwork
+from patter_core.simulator.realtime.server import ScriptedRealtimeServer
 
-__all__ = ["Callee", "Faults", "Leg", "PhoneNetwork", "ScriptedChatServer", "ToolCall"]
+__all__ = [
+    "Callee",
+    "Digits",
+    "Faults",
+    "Leg",
+    "PhoneNetwork",
+    "ScriptedChatServer",
+    "ScriptedRealtimeServer",
+    "ToolCall",
+]

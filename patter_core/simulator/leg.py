@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from patter_core.simulator.callee import Callee, Handset
+    from patter_core.simulator.callee import Callee
+    from patter_core.simulator.handset import Handset
 
 Status = Literal[
     "queued",
@@ -42,6 +43,7 @@ class Leg:
         answered: Whether somebody, or something, picked up.
         heard: What the callee understood of the agent, utterance by utterance, as it was played.
         said: The callee's lines that were sent to their end.
+        digits: All keys that were played to the callee.
         parameters: What the create request carried.
         stream_parameters: What the answer's `<Parameter>` elements carried.
         transferred_to: Numbers that a redirect's `<Dial>` named.
@@ -58,6 +60,7 @@ class Leg:
     answered_by: str | None
     heard: list[str]
     said: list[str]
+    digits: str
     ended_by: EndedBy | None
     time_limit_sec: int | None
     ring_timeout_sec: int
@@ -114,9 +117,11 @@ class LegRecord:
         """Be over. The first ending counts."""
         if not self.live:
             return
-        self.move(status, now)
+        if self.handset is not None:
+            self.handset.put_down()  # Whoever sees that it is over sees all that was heard.
         self.ended_at = now
         self.ended_by = ended_by
+        self.move(status, now)
         self.over.set()
 
     def hang_up(self, now: float) -> None:
@@ -151,6 +156,7 @@ class LegRecord:
             answered_by=self.answered_by,
             heard=list(handset.heard) if handset else [],
             said=list(handset.said) if handset else [],
+            digits=handset.digits if handset else "",
             ended_by=self.ended_by,
             time_limit_sec=self.time_limit_sec,
             ring_timeout_sec=self.ring_timeout_sec,

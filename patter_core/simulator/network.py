@@ -13,6 +13,7 @@ import aiohttp
 from aiohttp import web
 
 from patter_core.clock import SimulatedClock
+from patter_core.simulator.audible import need_wheels
 from patter_core.simulator.exchange import Exchange, Switch
 from patter_core.simulator.faults import Faults
 from patter_core.simulator.leg import Leg, LegRecord
@@ -144,7 +145,12 @@ class PhoneNetwork:
     # --- what to do --------------------------------------------------------------------------
 
     def add(self, number: str, callee: Callee) -> None:
-        """Give `number` (E.164) to `callee`. A number that nobody has cannot be reached."""
+        """Give `number` (E.164) to `callee`. A number that nobody has cannot be reached.
+
+        Raises:
+            MissingExtra: The callee is audible, and the extra `local` is not installed.
+        """
+        need_wheels(callee)
         self._switch.callees[_checked(number)] = callee
 
     async def ring(
@@ -173,6 +179,7 @@ class PhoneNetwork:
 
         Raises:
             RuntimeError: The network is not up, or was closed during the call.
+            MissingExtra: The callee is audible, and the extra `local` is not installed.
         """
         over = self._ring(to, from_, voice_url, callee, status_callback, time_limit_sec)
         return await asyncio.wrap_future(over)
@@ -206,6 +213,7 @@ class PhoneNetwork:
         exchange, over = self._exchange, Future[Leg]()
         if exchange is None:
             raise RuntimeError(_NOT_UP)
+        need_wheels(callee)
         parameters = {"VoiceUrl": [voice_url]}
         if status_callback is not None:
             parameters["StatusCallback"] = [status_callback]

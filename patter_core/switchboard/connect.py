@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
+from patter_core.calls.cost import Cost
+from patter_core.calls.metrics import CallMetrics
 from patter_core.pipeline.session import (
     ClearAudio,
+    ConversationOver,
     PlayAudio,
     PlayMark,
     TurnFinished,
@@ -47,6 +51,21 @@ class MediaLink(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkAccount:
+    """What there is to tell of a conversation.
+
+    Attributes:
+        turns: Who said what, in order.
+        metrics: Its figures, as in the result.
+        cost: What its providers cost; telephony is not among them.
+    """
+
+    turns: tuple[Turn, ...] = ()
+    metrics: dict[str, Any] = field(default_factory=CallMetrics().to_dict)
+    cost: Cost = field(default_factory=Cost)
+
+
 class Conversation:
     """One call's conversation: opened before anybody is rung, begun when the audio is there."""
 
@@ -54,13 +73,24 @@ class Conversation:
         self,
         plan: SessionPlan,
         agent: Agent,
+        *,
         on_turn: Callable[[Turn], None],
+        on_over: Callable[[str], None],
         tape: Tape | None = None,
     ) -> None:
-        """Store what is needed; `on_turn` hears of each finished turn, `tape` of all audio."""
+        """Store what is needed.
+
+        Args:
+            plan: What the conversation should be.
+            agent: Who speaks.
+            on_turn: Hears of each finished turn.
+            on_over: Hears why the agent has nothing more to say.
+            tape: Hears everything that is heard, if the call is recorded.
+        """
         self._plan = plan
         self._agent = agent
         self._on_turn = on_turn
+        self._on_over = on_over
         self._tape = tape
         self._link: asyncio.Future[MediaLink] = asyncio.get_running_loop().create_future()
         self._session: VoiceSession | None = None
@@ -114,9 +144,15 @@ class Conversation:
         self._session.say(text)
         return True
 
-    def transcript(self) -> tuple[Turn, ...]:
-        """Every turn so far, the one under way included."""
-        return self._session.transcript() if self._session is not None else ()
+    def account(self) -> TalkAccount:
+        """What there is to tell of the conversation so far, the turn under way included."""
+        if self._session is None:
+            return TalkAccount()
+        return TalkAccount(
+            turns=self._session.transcript(),
+            metrics=self._session.metrics(),
+            cost=self._session.cost(),
+        )
 
     def _emit(self, link: MediaLink, event: VoiceEvent) -> None:
         match event:
@@ -132,3 +168,5 @@ class Conversation:
                     self._tape.clear()
             case TurnFinished(turn=turn):
                 self._on_turn(turn)
+            case ConversationOver(reason=reason):
+                self._on_over(reason)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from math import ceil
 from typing import TYPE_CHECKING
 
 from patter_core.calls.call import Call, Leg
-from patter_core.calls.cost import Cost
 from patter_core.calls.result import CallResult, iso_time
-from patter_core.calls.transcript import Turn, capped
+from patter_core.calls.transcript import capped
 from patter_core.errors import CarrierError, LedgerError
 from patter_core.telephony.carrier import CarrierCallId
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from patter_core.calls.cost import Cost
+    from patter_core.switchboard.connect import TalkAccount
     from patter_core.switchboard.exchange import Exchange
     from patter_core.switchboard.tape import Tape
 
@@ -58,7 +60,7 @@ async def close_record(result: CallResult, exchange: Exchange) -> None:
 
 
 def result_of(
-    call: Call, call_id: str, to: str, turns: tuple[Turn, ...], exchange: Exchange
+    call: Call, call_id: str, to: str, talk: TalkAccount, exchange: Exchange
 ) -> CallResult:
     """What became of a call that has ended."""
     outcome = call.outcome
@@ -74,8 +76,9 @@ def result_of(
         call_id=call_id if outcome.status != "rejected" else "",
         status=outcome.status,
         duration_seconds=_talked_sec(call),
-        cost=_cost(call, exchange),
-        transcript=capped(turns, exchange.limits.transcript_chars),
+        cost=cost_so_far(call, talk.cost, exchange),
+        transcript=capped(talk.turns, exchange.limits.transcript_chars),
+        metrics=talk.metrics,
         to=to,
         direction="inbound" if call.arrived else "outbound",
         answered_by=call.answered_by,
@@ -95,9 +98,14 @@ def _talked_sec(call: Call) -> float:
     return round(call.ended_at - call.answered_at, 3)
 
 
-def _cost(call: Call, exchange: Exchange) -> Cost:
-    """An estimate by begun minutes: carriers price a call minutes after its end."""
+def cost_so_far(call: Call, providers: Cost, exchange: Exchange) -> Cost:
+    """The providers' cost, and an estimate by begun minutes of the carrier's.
+
+    Carriers price a call minutes after its end; a result does not wait for that.
+    """
     if call.answered_at is None:
-        return Cost(provisional=call.may_have_dialed)
-    minutes = ceil(max(_talked_sec(call), 1.0) / 60)
-    return Cost(telephony=round(minutes * exchange.carrier.usd_per_minute, 6), provisional=True)
+        return replace(providers, provisional=call.may_have_dialed)
+    until = exchange.clock.now() if call.ended_at is None else call.ended_at
+    minutes = ceil(max(until - call.answered_at, 1.0) / 60)
+    telephony = round(minutes * exchange.carrier.usd_per_minute, 6)
+    return replace(providers, telephony=telephony, provisional=True)

@@ -13,10 +13,11 @@ from patter_core.calls.call import Call, CallEvent, Effect
 from patter_core.calls.events import Answered, CallEnded, Dialing, Queued, Ringing, TurnSpoken
 from patter_core.calls.result import CallResult
 from patter_core.calls.status import State
+from patter_core.calls.transcript import Turn
 from patter_core.errors import LedgerError, PatterError, ProviderError
 from patter_core.switchboard import end, place
 from patter_core.switchboard.audience import Audience
-from patter_core.switchboard.connect import Conversation, MediaLink
+from patter_core.switchboard.connect import Conversation, MediaLink, TalkAccount
 from patter_core.switchboard.look_up import look_up
 from patter_core.telephony.callref import new_call_id
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
-    from patter_core.calls.transcript import Turn
     from patter_core.switchboard.exchange import Exchange
     from patter_core.switchboard.order import Order
     from patter_core.switchboard.tape import Tape
@@ -69,6 +69,7 @@ class Operator:
         self._holds_slot = False
         self._row_written = False
         self._waiters = 0
+        self._notes: list[Turn] = []
 
     # --- for those who wait ------------------------------------------------------------------
 
@@ -90,10 +91,13 @@ class Operator:
         """The call as it is now, `in_progress` unless it is over."""
         if self.result.done():
             return self.result.result()
+        talk = self._talk()
         return CallResult(
             call_id=self.call_id,
             status="in_progress",
-            transcript=self._conversation.transcript() if self._conversation else (),
+            transcript=talk.turns,
+            metrics=talk.metrics,
+            cost=end.cost_so_far(self._call, talk.cost, self._exchange),
             to=self.order.arguments.to,
             may_have_dialed=self._call.may_have_dialed,
         )
@@ -238,8 +242,13 @@ class Operator:
         )
         if self.order.recording:
             self._tape = self._exchange.recordings.begin(self.call_id)
-        agent, tape = self.order.agent, self._tape
-        self._conversation = Conversation(plan, agent, self._turn_finished, tape)
+        self._conversation = Conversation(
+            plan,
+            self.order.agent,
+            on_turn=self._turn_finished,
+            on_over=self._talked_out,
+            tape=self._tape,
+        )
         self._start(self._converse(self._conversation))
         clock, seconds = self._exchange.clock, self._exchange.limits.voice_open_sec
         try:
@@ -323,6 +332,26 @@ class Operator:
         self._exchange.ledger.note_turn(self.call_id, turn)
         self.audience.tell(TurnSpoken(call_id=self.call_id, turn=turn))
 
+    def _talked_out(self, reason: str) -> None:
+        """The agent is done: why belongs into the transcript, and the call is ended."""
+        self._note(f"The agent ended the call: {reason}")
+        self.tell(machine.AgentDone())
+
+    def _note(self, text: str) -> None:
+        """Put something that nobody said into the transcript."""
+        since = self._exchange.clock.now() - (self._call.answered_at or 0.0)
+        turn = Turn(role="system", text=text, started_ms=round(since * 1_000))
+        self._notes.append(turn)
+        self._turn_finished(turn)
+
+    def _talk(self) -> TalkAccount:
+        """The conversation so far, with what was noted beside it."""
+        if self._conversation is None:
+            return TalkAccount()
+        talk = self._conversation.account()
+        turns = sorted((*talk.turns, *self._notes), key=lambda turn: turn.started_ms)
+        return replace(talk, turns=tuple(turns))
+
     def _settle(self) -> None:
         if not self.settled.done():
             self.settled.set_result(None)
@@ -330,17 +359,16 @@ class Operator:
     # --- the ending --------------------------------------------------------------------------
 
     def _begin_ending(self) -> None:
-        turns = self._conversation.transcript() if self._conversation is not None else ()
-        self._endings.create_task(self._end(turns))
+        self._endings.create_task(self._end(self._talk()))
 
-    async def _end(self, turns: tuple[Turn, ...]) -> None:
+    async def _end(self, talk: TalkAccount) -> None:
         """Outside of the call's own tasks: nothing that ends them can end this."""
         await end.hang_up(self._call, self.call_id, self._exchange)
         if self._link is not None:
             self._link.close()
         if self._tape is not None:
             await end.finish_recording(self._tape, self.call_id, self._exchange)
-        result = self._result_now(turns)
+        result = self._result_now(talk)
         if self._row_written:
             await end.close_record(result, self._exchange)
         self._apply(machine.Settled())
@@ -354,14 +382,13 @@ class Operator:
         Its row stays open, so that the next start ends what may be left of it.
         """
         self._apply(machine.EngineStopping())
-        turns = self._conversation.transcript() if self._conversation is not None else ()
-        self._answer(self._result_now(turns))
+        self._answer(self._result_now(self._talk()))
 
-    def _result_now(self, turns: tuple[Turn, ...]) -> CallResult:
+    def _result_now(self, talk: TalkAccount) -> CallResult:
         if self._earlier is not None:
             return self._earlier
         call, to = self._call, self.order.arguments.to
-        result = end.result_of(call, self.call_id, to, turns, self._exchange)
+        result = end.result_of(call, self.call_id, to, talk, self._exchange)
         return result if self._tape is None else replace(result, recording=self._tape.path)
 
     def _answer(self, result: CallResult) -> None:

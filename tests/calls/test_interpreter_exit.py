@@ -25,7 +25,8 @@ async def gone(network):
     await network.until(lambda: not network.live_legs, 1.0, what="the leg to be gone")
     assert len(creates(network)) == 1
     (leg,) = network.dials
-    assert leg.ended_by == "caller", "hung up by us, not by a limit of the carrier's"
+    # By our hang-up, or by our closing its audio a moment before; not by a limit of the carrier's.
+    assert leg.ended_by in ("caller", "instructions")
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from patter_core.errors import ConfigError
 from patter_core.pipeline.speech_to_text import SpeechBegan, SpeechEnded, SpeechPaused
-from patter_core.pipeline.turn_settings import TurnSettings
-from patter_core.pipeline.turn_taking import (
-    NEVER,
+from patter_core.pipeline.turn_events import (
     AgentBegan,
     AgentEnded,
     CutOff,
@@ -28,8 +26,9 @@ from patter_core.pipeline.turn_taking import (
     Stopped,
     TakeBack,
     TimePassed,
-    TurnTaking,
 )
+from patter_core.pipeline.turn_settings import TurnSettings
+from patter_core.pipeline.turn_taking import NEVER, TurnTaking
 
 GREETING = "Hello, this is Ann, and I would like to book a table."
 

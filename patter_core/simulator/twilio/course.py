@@ -8,7 +8,8 @@ import logging
 from concurrent.futures import InvalidStateError
 from typing import TYPE_CHECKING
 
-from patter_core.simulator.callee import Handset
+from patter_core.errors import ConfigError
+from patter_core.simulator.audible import pick_up
 from patter_core.simulator.twilio import twiml
 from patter_core.simulator.twilio.instructions import Instructions
 from patter_core.simulator.twilio.telling import Telling
@@ -50,13 +51,20 @@ class Course:
                 await leg.over.wait()
                 progress.cancel()
                 limit.cancel()
-        except ExceptionGroup:
+        except* ConfigError as problems:
+            # What they should say or hear cannot be said or heard; only now a dictionary was asked.
+            for problem in problems.exceptions:
+                self._switch.violation(f"the callee of call {leg.sid} cannot talk: {problem}")
+            self._end("failed", "callee")
+        except* Exception:  # noqa: BLE001 - see below
             # A mistake of the simulator must show as a failed call, not as a stopped clock.
             _log.exception("call %s broke the simulator", leg.sid)
             self._switch.violation(f"the simulator itself failed in call {leg.sid}; see its log")
             self._end("failed", "network")
         finally:
             leg.over.set()
+            if leg.handset is not None:
+                leg.handset.put_down()
         webhook = self._telling.progress("completed")
         if webhook is not None:
             await self._telling.send(webhook)
@@ -88,7 +96,7 @@ class Course:
 
     async def _answered(self) -> None:
         leg = self._leg
-        self._pick_up()
+        await self._pick_up()
         extra = await self._detect_machine()
         if "Twiml" in leg.parameters:
             answer = leg.parameter("Twiml")
@@ -98,10 +106,14 @@ class Course:
         self._tell_soon("answered")
         await self._instructions.carry_out(answer)
 
-    def _pick_up(self) -> None:
+    async def _pick_up(self) -> None:
         leg = self._leg
+        if leg.callee.voice is None:
+            leg.handset = await pick_up(leg.callee)
+        else:
+            with self._exchange.pace.standing_still():
+                leg.handset = await pick_up(leg.callee)
         leg.answered_at = self._clock.now()
-        leg.handset = Handset(leg.callee)
         leg.move("in-progress", leg.answered_at)
         leg.limit_changed.set()
 
@@ -118,7 +130,7 @@ class Course:
             case [twiml.Reject(reason), *_]:
                 self._end("busy" if reason == "busy" else "no-answer", "instructions")
             case _:
-                self._pick_up()
+                await self._pick_up()
                 await self._instructions.carry_out(document)
                 self._end("completed", "instructions")
 
@@ -126,9 +138,9 @@ class Course:
         """Start machine detection; what a blocking one adds to the answer request."""
         leg = self._leg
         mode = leg.parameter("MachineDetection")
-        if not mode or "SendDigits" in leg.parameters:
+        if not mode or "SendDigits" in leg.parameters or leg.handset is None:
             return {}
-        verdict, after_sec = leg.callee.verdict(mode)
+        verdict, after_sec = leg.handset.verdict(mode)
         if leg.parameter("AsyncAmd") == "true":
             self._tasks.create_task(self._tell_verdict(verdict, after_sec))
             return {}
