@@ -45,6 +45,8 @@ class Limits:
     media_lost_sec: float = 2.0
     """How long a call whose audio stopped may wait for the carrier's word on why."""
 
+    transferred_sec: float = 3_600.0
+    """How long a call that was handed over may last, by the carrier's own limit."""
     ending_sec: float = 10.0
     """How long the one ending of a call may take, hang-up included."""
     recovery_sec: float = 20.0

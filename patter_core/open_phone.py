@@ -12,14 +12,17 @@ from contextlib import AsyncExitStack, aclosing
 from typing import TYPE_CHECKING
 
 from patter_core.home_loop import HomeLoop
-from patter_core.http_session import open_http_session
+from patter_core.http_session import WorkerResolver, open_http_session
 from patter_core.pipeline.resources import Resources
 from patter_core.server.app import bind, serving
+from patter_core.switchboard.call_tools import Toolbox
 from patter_core.switchboard.desk import Desk
 from patter_core.switchboard.exchange import Exchange
 from patter_core.switchboard.recordings import Recordings
 from patter_core.switchboard.recover import recover
 from patter_core.switchboard.slots import Slots
+from patter_core.tools.breaker import BreakerBoard
+from patter_core.tools.webhook import Webhooks
 from patter_core.workers import Workers
 
 if TYPE_CHECKING:
@@ -136,6 +139,8 @@ class OpenPhone:
         http = await stack.enter_async_context(open_http_session(workers))
         await settings.ledger.open()
         stack.push_async_callback(settings.ledger.aclose)
+        webhooks = Webhooks(settings.url_guard(), resolver=WorkerResolver(workers))
+        await stack.enter_async_context(webhooks)
         resources = Resources(http=http, clock=settings.clock)
         await stack.enter_async_context(aclosing(resources))
         behind_sec = settings.limits.recording_behind_sec
@@ -157,6 +162,14 @@ class OpenPhone:
             guests=settings.guests,
             resources=resources,
             recordings=recordings,
+            toolbox=Toolbox(
+                dependencies=settings.dependencies,
+                board=BreakerBoard(
+                    threshold=settings.breaker_threshold,
+                    cooldown_sec=settings.breaker_cooldown_sec,
+                ),
+                webhooks=webhooks,
+            ),
         )
         stack.callback(settings.guests.stop)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -6,20 +6,18 @@ import asyncio
 import signal
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from patter_core.agent import Agent, make_agent
+from patter_core.agent import Agent
 from patter_core.calls.result import CallResult, rejected
 from patter_core.errors import ArgumentError, ConfigError, PhoneClosed
 from patter_core.home_loop import HomeLoop
 from patter_core.phone_settings import checked_settings
-from patter_core.pipeline.providers.openai import OpenAILLM
 from patter_core.switchboard.live_call import LiveCall
 from patter_core.switchboard.order import CallRequest, Order
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -30,6 +28,23 @@ if TYPE_CHECKING:
     from patter_core.guest_loop import GuestLoops
     from patter_core.open_phone import OpenPhone
     from patter_core.telephony.carrier import Carrier
+
+AGENT_PARTS = (
+    "system_prompt",
+    "first_message",
+    "engine",
+    "stt",
+    "llm",
+    "tts",
+    "voice",
+    "language",
+    "turns",
+    "tools",
+    "toolset",
+    "tenant",
+    "transfer_to",
+)
+"""What `Patter.agent` takes."""
 
 
 class Patter:
@@ -56,6 +71,11 @@ class Patter:
         twilio_sid: str = "",
         twilio_token: str = "",
         openai_key: str = "",
+        dependencies: Mapping[str, Any] | None = None,
+        allow_hosts: Collection[str] = (),
+        allow_ports: Collection[int] = (),
+        breaker_threshold: int = 5,
+        breaker_cooldown_sec: float = 30.0,
     ) -> None:
         """Describe the phone.
 
@@ -77,6 +97,12 @@ class Patter:
             twilio_sid: With `twilio_token`, the same as carrier=Twilio(sid, token).
             twilio_token: See `twilio_sid`.
             openai_key: The key of OpenAI providers that were made without one.
+            dependencies: What tools may need, by the names that they declare.
+            allow_hosts: Hosts that tools' webhooks may be at though they are not public, as in
+                "127.0.0.1:8000"; for tests and for services of one's own.
+            allow_ports: Ports that they may use beside 80, 443, 8080 and 8443.
+            breaker_threshold: After how many failed uses in a row a tool rests; 0 is never.
+            breaker_cooldown_sec: How long it rests.
 
         Raises:
             ConfigError: Something is missing or contradicts itself; it says what to do.
@@ -95,6 +121,11 @@ class Patter:
             port=port,
             limits=limits,
             clock=clock,
+            dependencies=dependencies,
+            allow_hosts=allow_hosts,
+            allow_ports=allow_ports,
+            breaker_threshold=breaker_threshold,
+            breaker_cooldown_sec=breaker_cooldown_sec,
         )
         self._openai_key = openai_key
         self._lock = threading.Lock()
@@ -107,24 +138,32 @@ class Patter:
         """An agent for this phone's calls.
 
         Args:
-            **parts: `system_prompt`, `first_message`, and either `engine` or all of `stt`, `llm`
-                and `tts`: see `patter_core.agent.make_agent`.
+            **parts: Any of `AGENT_PARTS`: see `patter_core.agent_parts.make_agent`.
 
         Raises:
             ConfigError: Parts are missing, unknown or contradict each other; it names them.
         """
-        known = ("system_prompt", "first_message", "engine", "stt", "llm", "tts", "turns")
-        unknown = [name for name in parts if name not in known]
+        unknown = [name for name in parts if name not in AGENT_PARTS]
         if unknown:
             raise ConfigError(
-                f"agent: {', '.join(unknown)} unknown; the parts are {', '.join(known)}"
+                f"agent: {', '.join(unknown)} unknown; the parts are {', '.join(AGENT_PARTS)}"
             )
-        return make_agent(**{name: self._with_key(part) for name, part in parts.items()})
+        # Engines and tools cost more to import than the phone, so not before an agent needs them.
+        from patter_core.agent_parts import make_agent
 
-    def _with_key(self, part: Any) -> Any:  # noqa: ANN401 - any part of an agent
-        if self._openai_key and isinstance(part, OpenAILLM) and not part.api_key:
-            return replace(part, api_key=self._openai_key)
-        return part
+        return make_agent(
+            **parts,
+            guard=self._settings.url_guard(),
+            dependencies=self._settings.dependencies,
+            openai_key=self._openai_key,
+        )
+
+    @staticmethod
+    def tool(*parts: Any, **fields: Any) -> Any:  # noqa: ANN401 - a Tool, or a decorator
+        """Something that an agent may use, or a decorator that makes it: the same as `tool`."""
+        from patter_core.tools.definition import tool
+
+        return tool(*parts, **fields)
 
     # --- open and close ----------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from patter_core.calls.bounds import E164_PATTERN
@@ -18,8 +18,11 @@ from patter_core.ledgers.sqlite import SqliteLedger
 from patter_core.telephony.twilio.account import Twilio
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from patter_core.calls.ledger import CallLedger
     from patter_core.telephony.carrier import Carrier
+    from patter_core.tools.url_guard import UrlGuard
 
 _E164 = re.compile(E164_PATTERN.strip("^$"))
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
@@ -36,6 +39,11 @@ class PhoneSettings:
         phone_number: The number that rings people, E.164.
         public_url: Where the carrier reaches us; "" for the phone's own address.
         recordings: The folder of recordings; None for a temporary one.
+        dependencies: What tools may need, by name.
+        allow_hosts: Hosts that tools may reach though they are not public, as in "127.0.0.1:8000".
+        allow_ports: Ports that tools may reach beside the usual ones.
+        breaker_threshold: After how many failures in a row a tool rests; 0 is never.
+        breaker_cooldown_sec: How long it rests.
     """
 
     carrier: Carrier
@@ -50,6 +58,18 @@ class PhoneSettings:
     limits: Limits
     guests: GuestLoops
     max_concurrent_calls: int
+    dependencies: Mapping[str, Any]
+    allow_hosts: tuple[str, ...]
+    allow_ports: tuple[int, ...]
+    breaker_threshold: int
+    breaker_cooldown_sec: float
+
+    def url_guard(self) -> UrlGuard:
+        """Judges the URLs of tools."""
+        # Only now: it brings the HTTP client, which costs more than all of `import patter`.
+        from patter_core.tools.url_guard import UrlGuard
+
+        return UrlGuard(allow_hosts=self.allow_hosts, allow_ports=self.allow_ports)
 
 
 def checked_settings(
@@ -67,6 +87,11 @@ def checked_settings(
     port: int | None,
     limits: Limits | None,
     clock: Clock | None,
+    dependencies: Mapping[str, Any] | None,
+    allow_hosts: Collection[str],
+    allow_ports: Collection[int],
+    breaker_threshold: int,
+    breaker_cooldown_sec: float,
 ) -> PhoneSettings:
     """The settings that `Patter(...)` describes, the environment's filled in.
 
@@ -94,6 +119,11 @@ def checked_settings(
         limits=limits,
         guests=GuestLoops(),
         max_concurrent_calls=_line_count(max_concurrent_calls),
+        dependencies=dict(dependencies or {}),
+        allow_hosts=tuple(allow_hosts),
+        allow_ports=tuple(allow_ports),
+        breaker_threshold=breaker_threshold,
+        breaker_cooldown_sec=breaker_cooldown_sec,
     )
 
 

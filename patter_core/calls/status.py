@@ -18,6 +18,9 @@ class State(StrEnum):
     RINGING = "ringing"
     LIVE = "live"
     """Answered."""
+    TRANSFERRING = "transferring"
+    """The carrier is asked, or was, to connect the callee to somebody else. Such a leg is not ours
+    to hang up any more, whoever finds it."""
     ENDING = "ending"
     """Being hung up and settled."""
     ENDED = "ended"

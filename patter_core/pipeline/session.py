@@ -81,6 +81,18 @@ class VoiceSession(Protocol):
         """Have the agent say `text` next, in these words."""
         ...
 
+    def finish(self, reason: str) -> None:
+        """Say to its end what is being said, and nothing after it: then `ConversationOver`.
+
+        A reply that is being thought of belongs to what is being said; without one it is over at
+        once. Words of the callee meanwhile interrupt as ever, and are not answered.
+        """
+        ...
+
+    def send_digits(self, digits: str) -> None:
+        """Press keys, as tones in the audio, after what is being said: see `audio.dtmf.tones`."""
+        ...
+
     def transcript(self) -> tuple[Turn, ...]:
         """Every turn so far, the one under way included, the agent's as far as it was heard."""
         ...

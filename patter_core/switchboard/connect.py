@@ -144,6 +144,16 @@ class Conversation:
         self._session.say(text)
         return True
 
+    def finish(self, reason: str) -> None:
+        """Say to its end what is being said; then `on_over` hears `reason`."""
+        if self._session is not None:
+            self._session.finish(reason)
+
+    def send_digits(self, digits: str) -> None:
+        """Press keys, after what is being said."""
+        if self._session is not None:
+            self._session.send_digits(digits)
+
     def account(self) -> TalkAccount:
         """What there is to tell of the conversation so far, the turn under way included."""
         if self._session is None:

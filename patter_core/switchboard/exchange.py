@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from patter_core.config import Limits
     from patter_core.guest_loop import GuestLoops
     from patter_core.pipeline.resources import Resources
+    from patter_core.switchboard.call_tools import Toolbox
     from patter_core.switchboard.recordings import Recordings
     from patter_core.switchboard.slots import Slots
     from patter_core.telephony.carrier import Carrier, Line
@@ -40,6 +41,7 @@ class Exchange:
     guests: GuestLoops
     resources: Resources
     recordings: Recordings
+    toolbox: Toolbox
 
     @property
     def scope(self) -> str:

@@ -17,7 +17,9 @@ from patter_core.calls.transcript import Turn
 from patter_core.errors import LedgerError, PatterError, ProviderError
 from patter_core.switchboard import end, place
 from patter_core.switchboard.audience import Audience
+from patter_core.switchboard.call_tools import CallTools
 from patter_core.switchboard.connect import Conversation, MediaLink, TalkAccount
+from patter_core.switchboard.control import LineControl
 from patter_core.switchboard.look_up import look_up
 from patter_core.telephony.callref import new_call_id
 
@@ -69,6 +71,12 @@ class Operator:
         self._holds_slot = False
         self._row_written = False
         self._waiters = 0
+        self._control = LineControl(
+            exchange,
+            destinations=order.agent.kit.destinations.all_numbers,
+            tell=self.tell,
+            note=self._note,
+        )
         self._notes: list[Turn] = []
 
     # --- for those who wait ------------------------------------------------------------------
@@ -191,6 +199,9 @@ class Operator:
             case machine.Converse():
                 if self._conversation is not None and self._link is not None:
                     self._conversation.begin(self._link)
+            case machine.HandOver(target=target):
+                hand_over = self._control.hand_over(self._call.carrier_call_id, target)
+                self._start(self._report(hand_over))
             case machine.End():
                 pass  # The pump stops at this state; what comes next is the ending.
             case _:
@@ -234,8 +245,12 @@ class Operator:
 
     async def _open_voice(self) -> machine.Refused | None:
         arguments = self.order.arguments
+        tools = CallTools(
+            self.order, self.call_id, self._control, self._exchange, self.audience.tell
+        )
         plan = self.order.agent.plan(
             call_id=self.call_id,
+            tools=tools,
             goal=arguments.goal,
             first_message=arguments.first_message,
             disclosure=self._exchange.policy.said_first(recording=self.order.recording),
@@ -249,6 +264,7 @@ class Operator:
             on_over=self._talked_out,
             tape=self._tape,
         )
+        self._control.attach(self._conversation)
         self._start(self._converse(self._conversation))
         clock, seconds = self._exchange.clock, self._exchange.limits.voice_open_sec
         try:

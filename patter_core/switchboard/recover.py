@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from patter_core.calls.cost import Cost
 from patter_core.calls.result import CallResult, iso_time
+from patter_core.calls.status import State
 from patter_core.errors import CarrierError, LedgerError
 from patter_core.switchboard.look_up import candidates
 from patter_core.telephony.carrier import FINAL_STATUSES, CarrierCallId
@@ -53,7 +54,8 @@ async def settle_abandoned(row: CallRow, exchange: Exchange) -> None:
     """
     carrier_call_id = row.carrier_call_id or await _leg_of(row, exchange)
     talked_sec: float | None = None
-    if carrier_call_id is not None:
+    # Whoever it was being handed over to may be talking on it.
+    if carrier_call_id is not None and row.state is not State.TRANSFERRING:
         leg = CarrierCallId(carrier_call_id)
         call = await exchange.line.fetch(leg)
         talked_sec = call.duration_sec

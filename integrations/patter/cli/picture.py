@@ -32,7 +32,7 @@ _MOST_ROWS = 30
 _LANE, _STRIP, _LINE, _WORD_LINES = 56, 34, 22, 3
 _WORDS = _LINE * _WORD_LINES + 6
 _ROW = 2 * _WORDS + 2 * _LANE + _STRIP + 44
-_HEAD, _FOOT = 132, 56
+_HEAD, _FOOT = 148, 56
 
 _PAPER, _INK, _PALE, _GRID = "#ffffff", "#1c2430", "#76808f", "#e4e8ee"
 _OTHER, _OTHER_TINT = "#b3690f", "#fbf0dd"
