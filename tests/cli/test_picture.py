@@ -7,8 +7,10 @@ from PIL import Image
 
 from patter import CallResult
 from patter.cli.picture import Happening, draw_call
+from patter.cli.tool_times import ToolTimes
 from patter_core.audio.wav import StereoWriter
 from patter_core.calls.transcript import Turn
+from patter_core.clock import SimulatedClock
 from patter_core.speech import markers
 
 ORANGE, BLUE, RED, PURPLE = "#b3690f", "#0f6fa8", "#c02b37", "#6b3fa0"
@@ -103,3 +105,24 @@ def test_a_long_call_stays_a_picture_of_bounded_size(draw):
     image = draw(hour)
     assert image.height < 12_000
     assert pixels(image, BLUE) > 1_000
+
+
+def test_tools_are_placed_by_when_their_events_came():
+    clock = SimulatedClock()
+    times = ToolTimes(clock)
+    use = {"call_id": "call_1", "function_call_id": "use_1", "name": "look_up"}
+    for at, event in (
+        (2.0, {"type": "answered", "call_id": "call_1"}),
+        (5.0, {"type": "tool_started", **use}),
+        (5.5, {"type": "tool_finished", **use, "ok": True}),
+        (6.0, {"type": "tool_started", **use}),
+        (6.0, {"type": "tool_finished", **use, "ok": False}),
+        (7.0, {"type": "turn", "call_id": "call_1"}),
+    ):
+        clock.advance(at)
+        times.told(event)
+    assert times.of("call_1") == [
+        Happening(at_ms=3_000.0, text="look_up", took_ms=500.0),
+        Happening(at_ms=4_000.0, text="look_up failed", took_ms=0.0),
+    ]
+    assert times.of("call_2") == []

@@ -18,6 +18,7 @@ from rich.text import Text
 from patter import OpenAILLM, Patter
 from patter.cli import keepsakes, loudspeaker, scene
 from patter.cli.screen import Screen
+from patter.cli.tool_times import ToolTimes
 from patter.extras import needs_extra
 from patter.simulator import PhoneNetwork, ScriptedChatServer
 from patter_core.config import setting
@@ -78,14 +79,14 @@ def run_demo(options: DemoOptions) -> int:
     options = _possible(options)
     console.print(Text(f"{_INTRODUCTION} {_AUDIBLE if options.audible else _TEXT}", style="dim"))
     folder = keepsakes.writable_folder() if options.audible or not options.as_json else None
-    results = asyncio.run(_book_a_table(console, options, folder))
+    results, tools = asyncio.run(_book_a_table(console, options, folder))
     if not results:
         print("patter: the agent answered without ringing anybody", file=sys.stderr)
         return 1
     if options.as_json:
         print(json.dumps(results[-1], indent=2))
     elif folder is not None:
-        _show_keepsakes(console, results, folder)
+        _show_keepsakes(console, results, tools, folder)
     if options.play:
         _play(results)
     return 0 if results[-1]["status"] == "completed" else 1
@@ -103,9 +104,12 @@ def _possible(options: DemoOptions) -> DemoOptions:
     return options
 
 
-def _show_keepsakes(console: Console, results: list[dict[str, Any]], folder: Path) -> None:
+def _show_keepsakes(
+    console: Console, results: list[dict[str, Any]], tools: ToolTimes, folder: Path
+) -> None:
     """Draw the calls, and say where to look and to listen."""
-    left = [("Look:", path) for path in keepsakes.draw(results, folder, goal=scene.GOAL)]
+    pictures = keepsakes.draw(results, tools, folder, goal=scene.GOAL)
+    left = [("Look:", path) for path in pictures]
     left += [
         ("Listen (the restaurant left, the agent right):", path)
         for path in keepsakes.recordings(results)
@@ -128,7 +132,7 @@ def _play(results: list[dict[str, Any]]) -> None:
 def _load_packages(console: Console) -> None:
     """Import what the demo alone needs: it takes seconds where the disk is slow."""
     with console.status("loading LangChain", spinner="line"):
-        for module in ("langchain_core.messages", "langchain.agents", "langchain_openai", "PIL"):
+        for module in ("langchain_core.messages", "langchain.agents", "langchain_openai"):
             with needs_extra("demo", module.partition(".")[0]):
                 import_module(module)
 
@@ -147,8 +151,8 @@ def _speed(options: DemoOptions) -> float | None:
 
 async def _book_a_table(
     console: Console, options: DemoOptions, folder: Path | None
-) -> list[dict[str, Any]]:
-    """Set the scene, play it on `console`, and return the envelopes of the calls made in it."""
+) -> tuple[list[dict[str, Any]], ToolTimes]:
+    """Set the scene, play it on `console`; the envelopes of its calls, and their tools' times."""
     from patter.langchain import phone_call_tool
 
     async with AsyncExitStack() as stage:
@@ -171,7 +175,9 @@ async def _book_a_table(
         }
         tool = phone_call_tool(phone, agent=voice, recording=options.audible)
         screen = stage.enter_context(Screen(console, network.clock, account.usd_per_minute))
-        return await _ask(_assistant_model(chat), tool, screen)
+        tools = ToolTimes(network.clock)
+        results = await _ask(_assistant_model(chat), tool, screen, tools)
+        return results, tools
 
 
 def _assistant_model(chat: ScriptedChatServer) -> ChatOpenAI:
@@ -186,7 +192,9 @@ def _assistant_model(chat: ScriptedChatServer) -> ChatOpenAI:
     )
 
 
-async def _ask(model: ChatOpenAI, tool: BaseTool, screen: Screen) -> list[dict[str, Any]]:
+async def _ask(
+    model: ChatOpenAI, tool: BaseTool, screen: Screen, tools: ToolTimes
+) -> list[dict[str, Any]]:
     """Have an agent do what is asked, show it, and return the envelopes of its calls."""
     import langchain.agents
     import openai
@@ -200,6 +208,7 @@ async def _ask(model: ChatOpenAI, tool: BaseTool, screen: Screen) -> list[dict[s
         async for mode, data in agent.astream(asked, stream_mode=["custom", "updates"]):
             if mode == "custom":
                 screen.told(data)
+                tools.told(data)
                 continue
             for update in data.values():
                 results += _show(update["messages"], screen)

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from patter import CallResult
+from patter.cli.picture import draw_call
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from patter.cli.tool_times import ToolTimes
 
 _FOLDER = "patter-demo"
 
@@ -27,20 +30,20 @@ def writable_folder() -> Path:
     return folder
 
 
-def draw(envelopes: Sequence[dict[str, Any]], folder: Path, *, goal: str) -> list[Path]:
+def draw(
+    envelopes: Sequence[dict[str, Any]], tools: ToolTimes, folder: Path, *, goal: str
+) -> list[Path]:
     """Draw the calls that were answered; where the pictures are.
 
     Raises:
         OSError: One cannot be written.
-        MissingExtra: What draws is not installed.
     """
-    from patter.cli.picture import draw_call
-
     paths: list[Path] = []
     for envelope in envelopes:
         if envelope["answered_at"] is not None:
-            path = folder / f"{envelope['call_id']}.png"
-            draw_call(CallResult.from_dict(envelope), path, goal=goal)
+            result = CallResult.from_dict(envelope)
+            path = folder / f"{result.call_id}.png"
+            draw_call(result, path, goal=goal, happenings=tools.of(result.call_id))
             paths.append(path)
     return paths
 

@@ -23,14 +23,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 0
-    # Only now: help and mistakes must not wait for what a command needs.
-    from patter.cli.demo import DemoOptions, run_demo
-
-    demo = DemoOptions(
-        as_json=options.json, speed=options.speed, audible=not options.text, play=options.play
-    )
-
     try:
+        # Only now: help and mistakes must not wait for what a command needs.
+        from patter.cli.demo import DemoOptions, run_demo
+
+        demo = DemoOptions(
+            as_json=options.json, speed=options.speed, audible=not options.text, play=options.play
+        )
         return run_demo(demo)
     except PatterError as error:
         print(f"patter: {error}", file=sys.stderr)
