@@ -13,6 +13,7 @@ from __future__ import annotations
 from patter_core import simulator
 from patter_core.simulator import (
     Callee,
+    Digits,
     Faults,
     Leg,
     ScriptedChatServer,
@@ -23,6 +24,7 @@ from patter_core.telephony.twilio.account import Twilio, simulated_account
 
 __all__ = [
     "Callee",
+    "Digits",
     "Faults",
     "Leg",
     "PhoneNetwork",

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from patter_core.tools.user_code import RunUserCode, Say
     from patter_core.tools.webhook import Webhooks
 
+_LOGGED_STEPS = 8
+
 _log = logging.getLogger(__name__)
 
 
@@ -198,13 +200,16 @@ def _raised(request: Request, raised: Raised) -> Attempted:
         if len(code) + len(detail) > request.max_bytes // 8:  # Each may grow sixfold as JSON.
             return _too_large(request)
         return Attempted(failure(request.invocation.function_call_id, code, detail), "neutral")
-    # Its text may quote what the caller said, so only the way there is written down.
+    # Its text may quote what the caller said, so only the way to it is written down.
+    steps = traceback.StackSummary.extract(
+        traceback.walk_tb(error.__traceback__), lookup_lines=False
+    )
     _log.warning(
-        "Call %s: tool %s raised %s\n%s",
+        "Call %s: tool %s raised %s at %s",
         request.invocation.call_id,
         request.invocation.name,
         type(error).__name__,
-        "".join(traceback.format_tb(error.__traceback__)),
+        ", ".join(f"{step.filename}:{step.lineno}" for step in steps[-_LOGGED_STEPS:]),
     )
     return _failed(request, "tool_failed", "The tool failed.", again=True)
 
