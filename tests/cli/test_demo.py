@@ -312,8 +312,6 @@ class Missing:
         if name.partition(".")[0] == {package!r}:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 sys.meta_path.insert(0, Missing())
-from patter.cli.keepsakes import writable_folder
-from patter.cli.loudspeaker import play
 from patter.cli.main import main
 sys.exit(main(["demo", "--json", *{list(arguments)!r}]))
 """
