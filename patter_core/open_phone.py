@@ -20,6 +20,7 @@ from patter_core.switchboard.call_tools import Toolbox
 from patter_core.switchboard.desk import Desk
 from patter_core.switchboard.exchange import Exchange
 from patter_core.switchboard.pace import pace_of
+from patter_core.switchboard.recordings import Recordings
 from patter_core.switchboard.recover import recover
 from patter_core.switchboard.slots import Slots
 from patter_core.tools.breaker import BreakerBoard
@@ -147,6 +148,8 @@ class OpenPhone:
         await stack.enter_async_context(webhooks)
         resources = Resources(http=http, clock=settings.clock)
         await stack.enter_async_context(aclosing(resources))
+        behind_sec = settings.limits.recording_behind_sec
+        recordings = stack.enter_context(Recordings(settings.recordings, behind_sec=behind_sec))
         exchange = Exchange(
             carrier=settings.carrier,
             line=settings.carrier.line(http, settings.clock, settings.limits),
@@ -164,6 +167,7 @@ class OpenPhone:
             pace=pace_of(settings.carrier, settings.clock),
             guests=settings.guests,
             resources=resources,
+            recordings=recordings,
             toolbox=Toolbox(
                 dependencies=settings.dependencies,
                 board=BreakerBoard(

@@ -69,6 +69,7 @@ class Patter:
         webhook_url: str = "",
         policy: DialPolicy | None = None,
         ledger: str | Path | CallLedger | None = None,
+        recordings: str | Path | None = None,
         max_concurrent_calls: int = 1,
         host: str | None = None,
         port: int | None = None,
@@ -94,6 +95,8 @@ class Patter:
                 account of the phone network.
             ledger: Where calls are recorded: a path, ":memory:", or a ledger; None for
                 `calls.sqlite` in the state directory, or ":memory:" on the phone network.
+            recordings: The folder of recordings; None for `recordings` beside the ledger, or, with
+                a ledger in memory, a temporary one.
             max_concurrent_calls: How many calls may be up at once; more wait for their turn.
             host: Where to listen; None for 127.0.0.1, or everywhere when there is a webhook_url.
             port: None for $PORT or 8000; 0 picks a free one.
@@ -120,6 +123,7 @@ class Patter:
             webhook_url=webhook_url,
             policy=policy,
             ledger=ledger,
+            recordings=recordings,
             max_concurrent_calls=max_concurrent_calls,
             host=host,
             port=port,
@@ -304,6 +308,7 @@ class Patter:
         max_duration_sec: int | None = None,
         ring_timeout_sec: int = 25,
         machine_detection: bool = True,
+        recording: bool = False,
         idempotency_key: str | None = None,
     ) -> LiveCall:
         """Ring somebody; returns once the intent is written, or the call was rejected.
@@ -316,6 +321,7 @@ class Patter:
             max_duration_sec: The whole call, ringing included; None for 180.
             ring_timeout_sec: How long it rings, 5 to 600.
             machine_detection: Whether the carrier tells who or what answered.
+            recording: Whether the call is recorded; `result.recording` says where.
             idempotency_key: The same key joins or replays the same call.
 
         Raises:
@@ -333,6 +339,7 @@ class Patter:
             awaiting=asyncio.get_running_loop(),
             ring_timeout_sec=ring_timeout_sec,
             machine_detection=machine_detection,
+            recording=recording,
         )
         return await self.place(order)
 
@@ -368,6 +375,7 @@ class Patter:
         default_duration_sec: int = 180,
         ring_timeout_sec: int = 25,
         machine_detection: bool = True,
+        recording: bool = False,
     ) -> Order | CallResult:
         """Check what was asked for: an order, or the `rejected` result that names the field."""
         # pydantic costs as much to import as everything else of ours, so not before it is needed.
@@ -389,6 +397,7 @@ class Patter:
             guest_loop=self.guests.choose(awaiting, blocked),
             ring_timeout_sec=ring_timeout_sec,
             machine_detection=machine_detection,
+            recording=recording,
         )
 
     async def result(self, call: str) -> CallResult | None:

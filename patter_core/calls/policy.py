@@ -90,6 +90,7 @@ class DialPolicy:
         usd_per_phone: What all calls may cost for as long as the ledger is kept.
         dry_run: Nothing is dialled: a call that passes every rule is rejected with `dry_run`.
         disclosure: What is said, in one breath, before the first message: that an AI calls, say.
+        recording_announcement: What is said after that when the call is recorded.
 
     Raises:
         ConfigError: A value is none that its rule can use; it says which.
@@ -112,6 +113,7 @@ class DialPolicy:
     usd_per_phone: float | None = None
     dry_run: bool = False
     disclosure: str = ""
+    recording_announcement: str = ""
 
     def __post_init__(self) -> None:
         for rule in ("deny", "allow"):
@@ -153,6 +155,11 @@ class DialPolicy:
         """Whether any rule depends on the hour, or on what the phone has used up."""
         caps = (self.calling_hours, *(getattr(self, rule) for rule in (*_COUNTS, *_BUDGETS)))
         return self.do_not_call or any(cap is not None for cap in caps)
+
+    def said_first(self, *, recording: bool) -> str:
+        """What people must be told before anything else."""
+        announcement = self.recording_announcement if recording else ""
+        return " ".join(part.strip() for part in (self.disclosure, announcement) if part.strip())
 
     def judge(self, call: ProposedCall) -> Refusal | None:
         """The first rule that says no to `call`, of those that look at the call alone.

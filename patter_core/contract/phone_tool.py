@@ -54,6 +54,7 @@ class PatterTool:
         name: str = "make_phone_call",
         description: str = DESCRIPTION,
         max_duration_sec: int = DEFAULT_DURATION_SEC,
+        recording: bool = False,
         approve: Approve | None = None,
         on_event: OnEvent | None = None,
     ) -> None:
@@ -65,6 +66,7 @@ class PatterTool:
             name: The tool's name, as the model sees it.
             description: What the model reads about it.
             max_duration_sec: A call's duration when the model does not say; 1 to 1800.
+            recording: Whether calls are recorded; `result.recording` says where.
             approve: Asked before each call; `CallRequest` in, yes, no or a reason for no out.
             on_event: Hears of everything that happens, in order, on the guest loop.
 
@@ -87,6 +89,7 @@ class PatterTool:
         self._phone = phone
         self._agent = agent if isinstance(agent, Agent) else phone.agent(**(agent or {}))
         self._max_duration_sec = max_duration_sec
+        self._recording = recording
         self._approve = approve
         self._on_event = on_event
         if not phone.policy.disclosure and not phone.simulated:
@@ -240,6 +243,7 @@ class PatterTool:
             blocked=blocked,
             approve=self._approve,
             default_duration_sec=self._max_duration_sec,
+            recording=self._recording,
         )
 
     # --- telling hooks -----------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from datetime import timedelta
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from patter_core.calls.cost import Cost
     from patter_core.switchboard.connect import TalkAccount
     from patter_core.switchboard.exchange import Exchange
+    from patter_core.switchboard.tape import Tape
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +37,17 @@ async def hang_up(call: Call, call_id: str, exchange: Exchange) -> None:
                 await exchange.line.hang_up(CarrierCallId(call.carrier_call_id))
         except (CarrierError, TimeoutError):
             _log.error("Call %s: the carrier could not be told to hang up", call_id, exc_info=True)
+
+
+async def finish_recording(tape: Tape, call_id: str, exchange: Exchange) -> None:
+    """Close a call's recording. A failure is logged."""
+    try:
+        # Real time: the disk knows no other.
+        async with asyncio.timeout(exchange.limits.recording_close_sec):
+            with exchange.clock.hold():
+                await tape.finish()
+    except (OSError, TimeoutError):
+        _log.error("Call %s: its recording could not be completed", call_id, exc_info=True)
 
 
 async def close_record(result: CallResult, exchange: Exchange) -> None:

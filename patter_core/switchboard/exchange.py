@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from patter_core.pipeline.resources import Resources
     from patter_core.switchboard.call_tools import Toolbox
     from patter_core.switchboard.pace import Pace
+    from patter_core.switchboard.recordings import Recordings
     from patter_core.switchboard.slots import Slots
     from patter_core.telephony.carrier import Carrier, Line
 
@@ -42,6 +43,7 @@ class Exchange:
     pace: Pace
     guests: GuestLoops
     resources: Resources
+    recordings: Recordings
     toolbox: Toolbox
 
     @property

@@ -29,6 +29,7 @@ class Order:
         guest_loop: Where this call's hooks run.
         ring_timeout_sec: How long it rings.
         machine_detection: Whether the carrier should tell who or what answers.
+        recording: Whether the call is recorded.
         arriving: The carrier's id of a call that somebody made to us; None for one that we make.
     """
 
@@ -40,6 +41,7 @@ class Order:
     guest_loop: asyncio.AbstractEventLoop
     ring_timeout_sec: int = 25
     machine_detection: bool = True
+    recording: bool = False
     arriving: str | None = None
 
     @property

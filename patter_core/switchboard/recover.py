@@ -89,6 +89,7 @@ async def _interrupted(row: CallRow, exchange: Exchange, talked_sec: float | Non
         started_at=iso_time(row.intended_at),
         answered_at=iso_time(row.answered_at),
         ended_at=iso_time(now),
+        recording=await exchange.recordings.left_by(row.call_id),
     )
 
 

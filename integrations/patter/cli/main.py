@@ -44,9 +44,13 @@ def _run(options: argparse.Namespace) -> int:
             max_duration_sec=options.max_duration_sec,
             ledger=options.ledger,
         )
-    from patter.cli.demo import run_demo
+    from patter.cli.demo import DemoOptions, run_demo
 
-    return run_demo(as_json=options.json, speed=options.speed)
+    return run_demo(
+        DemoOptions(
+            as_json=options.json, speed=options.speed, audible=not options.text, play=options.play
+        )
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -60,8 +64,9 @@ def _parser() -> argparse.ArgumentParser:
         "demo",
         help="watch an agent book a table by phone; no key and no phone needed",
         description="A LangChain agent is asked to book a table, and rings a restaurant to do so. "
-        "The phone network, the restaurant and the voices are simulated on this machine, and so "
-        "is the agent's model unless OPENAI_API_KEY is set.",
+        "Both sides really speak and are really understood. The phone network and the restaurant "
+        "are simulated on this machine, and so is the agent's model unless OPENAI_API_KEY is set. "
+        "A recording and a picture of the call are left in ./patter-demo.",
     )
     demo.add_argument(
         "--json",
@@ -72,7 +77,13 @@ def _parser() -> argparse.ArgumentParser:
         "--speed",
         type=_speed,
         metavar="N",
-        help="how many times real time the call runs (default: fast enough to read along)",
+        help="how many times real time the call runs (default: 1, or as text: 2)",
+    )
+    demo.add_argument(
+        "--play", action="store_true", help="play the recording aloud when the call is over"
+    )
+    demo.add_argument(
+        "--text", action="store_true", help="let words travel as text, without speech"
     )
     _add_policy_check(
         commands.add_parser(
