@@ -54,4 +54,4 @@ bench: $(VENV)/.dev
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 clean:
-	rm -rf $(VENV) $(HERMES) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(HERMES) build dist patter-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

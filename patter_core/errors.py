@@ -2,6 +2,7 @@
 
     PatterError
     ├── ConfigError (ValueError)      the code or its environment must change
+    │   ├── ToolSchemaError               a tool's schema cannot be used; names tool and path
     │   └── MissingExtra (ImportError)    a package that an extra brings is not installed
     ├── ArgumentError (ValueError)    one argument of a call is unusable; names the field
     ├── PhoneClosed                   the phone was closed, or is closing
@@ -10,6 +11,7 @@
     │   ├── CarrierBusy                   too many requests; nobody was rung; says when to ask again
     │   ├── CarrierNotReached             nothing was sent
     │   └── CarrierUnclear                no usable answer; somebody may be being rung
+    ├── TransferRefused               a call was not handed over; says why
     ├── ProviderError                 speech or language failed; says whether again makes sense
     └── LedgerError                   the record of calls cannot be read or written
 
@@ -36,6 +38,20 @@ class MissingExtra(ConfigError, ImportError):
         super().__init__(f"{module!r} is not installed. {advice}")
         self.extra = extra
         self.module = module
+
+
+class ToolSchemaError(ConfigError):
+    """The schema of a tool's arguments cannot be used.
+
+    Attributes:
+        tool: The tool's name.
+        path: Where in the schema, as in "properties.address.required"; "" is the schema itself.
+    """
+
+    def __init__(self, tool: str, path: str, sentence: str) -> None:
+        super().__init__(f"Tool {tool!r}, {path or 'parameters'}: {sentence}")
+        self.tool = tool
+        self.path = path
 
 
 class ArgumentError(PatterError, ValueError):
@@ -88,6 +104,10 @@ class CarrierNotReached(CarrierError):
 
 class CarrierUnclear(CarrierError):
     """No usable answer came back: somebody may be being rung."""
+
+
+class TransferRefused(PatterError):
+    """A call was not handed over: it is not allowed, or the carrier did not do it."""
 
 
 class ProviderError(PatterError):

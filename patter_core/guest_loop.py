@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SYNC_THREADS = 8
+_SYNC_THREADS = 64  # Started as they are needed: a hook may block for ever.
 
 
 class GuestLoops:
@@ -86,12 +86,13 @@ class GuestLoops:
         *args: Any,
     ) -> T:
         if is_async(function):
-            return await _on(loop, cast("Awaitable[T]", function(*args)))
+            return await _on(loop, lambda: cast("Awaitable[T]", function(*args)))
         with self._lock:
-            self._workers.start()
-        answer = await self._workers.run(lambda: _called(function, *args))
+            answering = self._workers.post(lambda: _called(function, *args))
+            self._workers.keep_up()
+        answer = await asyncio.wrap_future(answering)
         if inspect.isawaitable(answer):
-            return await _on(loop, cast("Awaitable[T]", answer))
+            return await _on(loop, lambda: cast("Awaitable[T]", answer))
         return answer
 
     def stop(self) -> None:
@@ -107,9 +108,10 @@ def _called(function: Callable[..., Awaitable[T] | T], *args: Any) -> Awaitable[
         raise RuntimeError("A hook raised StopIteration") from error
 
 
-async def _on(loop: asyncio.AbstractEventLoop, awaitable: Awaitable[T]) -> T:
+async def _on(loop: asyncio.AbstractEventLoop, make: Callable[[], Awaitable[T]]) -> T:
+    # Made over there: cancelled before it begins, it leaves no coroutine that nobody awaited.
     async def finish() -> T:
-        return await awaitable
+        return await make()
 
     coroutine = finish()
     try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
+from collections import deque
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -29,6 +31,10 @@ class HomeLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._over: Future[None] | None = None
+        self._lock = threading.Lock()
+        self._posted: deque[Callable[[], object]] = deque()
+        self._submitted: set[Future[Any]] = set()
+        self._ended = False
 
     def run(self, main: Callable[[], Coroutine[Any, Any, None]]) -> Future[None]:
         """Start the thread with `main`, which is the parent of everything that runs here.
@@ -48,8 +54,10 @@ class HomeLoop:
             try:
                 asyncio.run(live())
             except BaseException as error:  # noqa: BLE001 - handed to whoever waits for the end
+                self._end()
                 over.set_exception(error)
             else:
+                self._end()
                 over.set_result(None)
             finally:
                 started.set()
@@ -71,25 +79,55 @@ class HomeLoop:
         loop = self._alive()
         coroutine = function(*args, **kwargs)
         try:
-            return asyncio.run_coroutine_threadsafe(coroutine, loop)
+            future = asyncio.run_coroutine_threadsafe(coroutine, loop)
         except RuntimeError as error:  # It was closed since we looked.
             coroutine.close()
             raise PhoneClosed("The phone is closed") from error
+        with self._lock:
+            ended = self._ended
+            self._submitted.add(future)
+        future.add_done_callback(self._submitted.discard)
+        if ended:
+            self._end()
+        return future
 
     def post(self, function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> bool:
-        """Call a plain function on this loop soon, from any thread.
+        """Call a plain function on this loop soon, from any thread, in the order of posting.
+
+        What was accepted is called, even if the loop ends at that moment: then without a loop.
 
         Returns:
-            Whether there was a loop to call it on.
+            Whether it was accepted; not before the loop runs, nor after it has ended.
         """
         loop = self._loop
-        if loop is None:
-            return False
-        try:
-            loop.call_soon_threadsafe(lambda: function(*args, **kwargs))
-        except RuntimeError:
-            return False
+        with self._lock:
+            if loop is None or self._ended:
+                return False
+            self._posted.append(lambda: function(*args, **kwargs))
+        with contextlib.suppress(RuntimeError):  # It was closed since; its thread will call it.
+            loop.call_soon_threadsafe(self._call_posted)
         return True
+
+    def _call_posted(self) -> None:
+        """Call the first that waits: there is one turn of the loop for each."""
+        with self._lock:
+            function = self._posted.popleft() if self._posted else None
+        if function is not None:
+            function()
+
+    def _end(self) -> None:
+        """A closed loop forgets what it was given last; nobody may wait for that for ever."""
+        with self._lock:
+            self._ended = True
+            submitted = tuple(self._submitted)
+        while self._posted:
+            try:
+                self._call_posted()
+            except Exception:  # noqa: BLE001 - as the loop would: the others are called all the same
+                _log.exception("What was posted to a loop that ended failed")
+        for future in submitted:
+            if not future.done():
+                future.set_exception(PhoneClosed("The phone is closed"))
 
     def on_it(self) -> bool:
         """Whether the calling thread is this loop's own, which must never wait for it."""

@@ -31,10 +31,24 @@ class Workers:
         self._size = threads
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._unfinished = 0
+        self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Start the threads. Safe to repeat."""
-        while len(self._threads) < self._size:
+        """Start all the threads. Safe to repeat."""
+        with self._lock:
+            self._start(self._size)
+
+    def keep_up(self) -> None:
+        """Start one thread for each job that is not finished, as far as there may be so many.
+
+        For jobs that may block for ever: those behind them need not wait.
+        """
+        with self._lock:
+            self._start(min(self._unfinished, self._size))
+
+    def _start(self, count: int) -> None:
+        while len(self._threads) < count:
             name = f"{self._name}-{len(self._threads)}"
             thread = threading.Thread(target=self._work, name=name, daemon=True)
             thread.start()
@@ -53,21 +67,26 @@ class Workers:
         outcome: Future[T] = Future()
 
         def job() -> None:
-            if not outcome.set_running_or_notify_cancel():
-                return
             try:
-                outcome.set_result(function(*args, **kwargs))
+                if outcome.set_running_or_notify_cancel():
+                    outcome.set_result(function(*args, **kwargs))
             except BaseException as error:  # noqa: BLE001 - it is handed to whoever asked
                 outcome.set_exception(error)
+            finally:
+                with self._lock:
+                    self._unfinished -= 1
 
+        with self._lock:
+            self._unfinished += 1
         self._jobs.put(job)
         return outcome
 
     def release(self) -> None:
         """Let the threads end after the work that was asked for so far. Safe to repeat."""
-        for _ in self._threads:
-            self._jobs.put(None)
-        self._threads.clear()
+        with self._lock:
+            for _ in self._threads:
+                self._jobs.put(None)
+            self._threads.clear()
 
     def stop(self) -> None:
         """Like `release`, and wait until they have ended."""

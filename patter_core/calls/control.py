@@ -1,4 +1,4 @@
-"""What hooks, tools and a live call's owner may do to it, whatever carrier carries it."""
+"""What hooks and tools may do to a live call, whatever carrier carries it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from typing import Protocol
 class CallControl(Protocol):
     """A hand on one live call. Every method may be called at any time, and any number of times."""
 
-    async def say(self, text: str) -> bool:
-        """Have the agent say `text` next.
+    async def end(self, reason: str) -> None:
+        """End the call once what is being said was heard; returns when that was asked for."""
+        ...
 
-        Returns:
-            Whether the call was live to hear it.
+    async def transfer(self, target: str) -> None:
+        """Hand the call over to `target`, E.164: our part ends with it.
+
+        Asking again for the same target is the same request.
+
+        Raises:
+            TransferRefused: It is not allowed, or the carrier did not do it; says why.
         """
         ...
 
-    async def hang_up(self) -> None:
-        """End the call; returns once that was asked for."""
+    def send_digits(self, digits: str) -> None:
+        """Press keys, as tones in the audio: 0-9, A-D, * and #; w waits half a second, W one."""
         ...

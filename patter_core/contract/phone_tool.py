@@ -20,9 +20,10 @@ from patter_core.switchboard.live_call import LiveCall
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from patter_core.calls.request import CallRequest
     from patter_core.contract.dispatch import Api
     from patter_core.contract.hooks import OnEvent
-    from patter_core.switchboard.order import CallRequest, Order
+    from patter_core.switchboard.order import Order
 
     Approve = Callable[[CallRequest], Awaitable[bool | str] | bool | str]
 
@@ -51,6 +52,7 @@ class PatterTool:
         name: str = "make_phone_call",
         description: str = DESCRIPTION,
         max_duration_sec: int = DEFAULT_DURATION_SEC,
+        recording: bool = False,
         approve: Approve | None = None,
         on_event: OnEvent | None = None,
     ) -> None:
@@ -62,6 +64,7 @@ class PatterTool:
             name: The tool's name, as the model sees it.
             description: What the model reads about it.
             max_duration_sec: A call's duration when the model does not say; 1 to 1800.
+            recording: Whether calls are recorded; `result.recording` says where.
             approve: Asked before each call; `CallRequest` in, yes, no or a reason for no out.
             on_event: Hears of everything that happens, in order, on the guest loop.
 
@@ -84,6 +87,7 @@ class PatterTool:
         self._phone = phone
         self._agent = agent if isinstance(agent, Agent) else phone.agent(**(agent or {}))
         self._max_duration_sec = max_duration_sec
+        self._recording = recording
         self._approve = approve
         self._on_event = on_event
         if not phone.policy.disclosure and not phone.simulated:
@@ -211,7 +215,8 @@ class PatterTool:
         Args:
             arguments: As for `execute`, and so are the others that are not told of here.
             idempotency_key: See `execute`.
-            on_event: Hears of everything that happens, in order, in the calling thread's time.
+            on_event: Hears of everything that happens, in order: a plain one in the calling
+                thread, an async one on the guest loop.
             watch: Called in the calling thread every 0.2 s; the call is ended when it returns
                 True, for frameworks that cannot interrupt a thread.
             **keywords: The fields.
@@ -326,6 +331,7 @@ class PatterTool:
             blocked=blocked,
             approve=self._approve,
             default_duration_sec=self._max_duration_sec,
+            recording=self._recording,
         )
 
 

@@ -3,91 +3,107 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, assert_never
+import time
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, assert_never
 
+from patter_core.audio.frames import BYTES_PER_MS
 from patter_core.calls.transcript import Turn
-from patter_core.pipeline.language_model import Message, TextPiece, TokensUsed
+from patter_core.errors import ProviderError
+from patter_core.pipeline import turn_events
+from patter_core.pipeline.agent_turn import AgentTurn, Studio
+from patter_core.pipeline.meter import Meter, cost_of
 from patter_core.pipeline.playback import Playback
+from patter_core.pipeline.record import Record
 from patter_core.pipeline.sentences import SentenceSplitter
-from patter_core.pipeline.session import TurnFinished, VoiceEvent
-from patter_core.pipeline.speech_to_text import SpeechBegan, SpeechEnded
-from patter_core.pipeline.strangers import opened, plain, prepared, provider_error, streamed
+from patter_core.pipeline.session import ClearAudio, ConversationOver, TurnFinished, VoiceEvent
+from patter_core.pipeline.speech_to_text import SpeechBegan, SpeechEnded, SpeechPaused
+from patter_core.pipeline.strangers import opened, plain, prepared, provider_error
+from patter_core.pipeline.turn_taking import NEVER, TurnTaking
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 
-    from patter_core.errors import ProviderError
+    from patter_core.calls.cost import Cost, Usage
     from patter_core.pipeline.language_model import LanguageModel
     from patter_core.pipeline.plan import SessionPlan
     from patter_core.pipeline.playback import Wish
     from patter_core.pipeline.resources import Resources
     from patter_core.pipeline.speech_to_text import SpeechEvent, SpeechToText
     from patter_core.pipeline.text_to_speech import TextToSpeech
+    from patter_core.pipeline.turn_events import TurnCommand, TurnEvent
 
-_PIECES_AHEAD = 64  # How far a model may write ahead of what is spoken.
+_APOLOGY_SEC = 15.0  # How long a conversation that failed may go on, to say so.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cascade:
-    """Ears, then a model, then a voice: a `VoiceEngine`."""
+    """Ears, then a model, then a voice: a `VoiceEngine`.
+
+    Attributes:
+        model_sec: How long each piece of the model's reply may take to come.
+        voice_sec: How long each piece of the voice's audio may take to come.
+        stopwatch: Real seconds, monotonic: what the metrics are measured with.
+    """
 
     stt: SpeechToText
     llm: LanguageModel
     tts: TextToSpeech
+    model_sec: float = 20.0
+    voice_sec: float = 10.0
+    stopwatch: Callable[[], float] = field(default=time.perf_counter, repr=False)
 
     @asynccontextmanager
     async def open(self, plan: SessionPlan, resources: Resources) -> AsyncGenerator[CascadeSession]:
         """See `VoiceEngine.open`."""
         for provider in (self.llm, self.tts):
             await prepared(provider, resources)
-        session = CascadeSession(plan, resources, self.llm, self.tts)
+        session = CascadeSession(plan, resources, self)
         ears = self.stt.listen(session.hear_speech, resources)
         async with opened(self.stt, ears) as open_ears:
-            session.listen_with(open_ears.feed, self.stt)
+            session.listen_with(open_ears.feed)
             yield session
 
 
 class CascadeSession:
     """One conversation: a `VoiceSession`. `Cascade.open` makes it.
 
-    The agent speaks one turn at a time. What the callee says meanwhile is answered next, all of it
-    together; what `say` was given comes before that.
+    Turn taking decides; this carries out, and tells it what came of that.
     """
 
-    def __init__(
-        self, plan: SessionPlan, resources: Resources, llm: LanguageModel, tts: TextToSpeech
-    ) -> None:
+    def __init__(self, plan: SessionPlan, resources: Resources, engine: Cascade) -> None:
         """Store what is needed; `run` begins."""
-        self._plan = plan
-        self._resources = resources
-        self._llm = llm
-        self._tts = tts
+        self._engine = engine
+        self._apology = plan.turns.apology
+        self._clock = resources.clock
         self._playback = Playback(lead_ms=plan.lead_ms)
-
+        self._taking = TurnTaking(plan.turns, greeting=plan.greeting)
+        self._due: float = NEVER  # By the playback's clock.
+        self._record = Record(plan.instructions)
+        self._meter = Meter(engine.stopwatch)
+        self._studio = Studio(
+            llm=engine.llm,
+            tts=engine.tts,
+            model_sec=engine.model_sec,
+            voice_sec=engine.voice_sec,
+            resources=resources,
+            playback=self._playback,
+            meter=self._meter,
+            ask=self._ask,
+        )
         self._unemitted: list[VoiceEvent] = []
         self._emit: Callable[[VoiceEvent], None] = self._unemitted.append
         self._ears: Callable[[bytes], None] = _deaf
-        self._stt: object = None
+        self._group: asyncio.TaskGroup | None = None
+        self._turn: AgentTurn | None = None
+        self._rest: list[str] = []  # What was cut off, and can be said after all.
         self._failure: ProviderError | None = None
         self._failed = asyncio.Event()
 
-        self._turns: list[Turn] = []
-        self._messages = [Message("system", plan.instructions)] if plan.instructions else []
-        self._sayings = deque([plan.greeting] if plan.greeting else [])
-        self._unanswered: list[str] = []
-        self._speech_began_ms: int | None = None
-        self._something_to_do = asyncio.Event()
-
-        self._speaking = False
-        self._awaited: Callable[[], bool] | None = None
-        self._moved: asyncio.Future[None] | None = None
-
-    def listen_with(self, ears: Callable[[bytes], None], stt: SpeechToText) -> None:
-        """Give the callee's audio to `ears`, which `stt` opened."""
-        self._ears, self._stt = ears, stt
+    def listen_with(self, ears: Callable[[bytes], None]) -> None:
+        """Give the callee's audio to `ears`."""
+        self._ears = ears
 
     async def run(self, emit: Callable[[VoiceEvent], None]) -> None:
         """See `VoiceSession.run`."""
@@ -95,15 +111,20 @@ class CascadeSession:
             emit(event)
         self._emit = emit
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._watch_ears())
-                await self._converse(group)
+            async with asyncio.TaskGroup() as self._group:
+                if self._failure is None:
+                    self._tell(turn_events.Started())
+                else:
+                    self._apologise()
+                await self._failed.wait()
+                raise self._failure or AssertionError("What failed is known")
         except BaseExceptionGroup as errors:
             error = plain(errors)
             raise error from error.__cause__
         finally:
             # While the call is being ended, frames and marks still tell what was heard.
-            self._emit = _nobody
+            self._emit, self._group = _nobody, None
+            self._tell(turn_events.Stopped())
             self._playback.drop_unsent()
 
     def hear_audio(self, audio: bytes) -> None:
@@ -111,130 +132,163 @@ class CascadeSession:
         try:
             self._ears(audio)
         except Exception as error:  # noqa: BLE001 - a stranger's code; `run` raises it
-            self._ears, self._failure = _deaf, provider_error(self._stt, error)
-            self._failed.set()
-        self._ask(self._playback.hear(len(audio)))
-        if self._speaking:
+            self._ears = _deaf
+            self._ears_failed(provider_error(self._engine.stt, error))
+        if wishes := self._playback.hear(len(audio)):
+            self._ask(wishes)
+        if self._turn is not None:
             self._look_around()
+        if self._playback.clock >= self._due:
+            self._tell(turn_events.TimePassed())
 
     def hear_mark(self, name: str) -> None:
         """See `VoiceSession.hear_mark`."""
         self._playback.reached(name)
-        if self._speaking:
+        if self._turn is not None:
             self._look_around()
 
     def hear_speech(self, event: SpeechEvent) -> None:
         """Take what the ears made of the callee's audio."""
         match event:
             case SpeechBegan():
-                self._speech_began_ms = self._playback.now_ms
+                self._meter.speech_began()
+            case SpeechPaused():
+                self._meter.speech_paused(self._playback.now_ms)
             case SpeechEnded(text=text):
-                began_ms, self._speech_began_ms = self._speech_began_ms, None
                 if text.strip():
-                    self._user_said(text.strip(), began_ms)
+                    self._meter.words_came(self._playback.now_ms)
             case _:
                 assert_never(event)
+        self._tell(event)
 
     def say(self, text: str) -> None:
         """See `VoiceSession.say`."""
-        self._sayings.append(text)
-        self._something_to_do.set()
+        self._tell(turn_events.SayAsked(text))
 
     def transcript(self) -> tuple[Turn, ...]:
         """See `VoiceSession.transcript`."""
-        turns = list(self._turns)
+        turns = list(self._record.turns)
         if (begun := self._agent_turn(cut=True)) is not None:
             turns.append(begun)
         return tuple(sorted(turns, key=lambda turn: (turn.started_ms, turn.role != "agent")))
 
-    async def _converse(self, group: asyncio.TaskGroup) -> None:
-        """Speak whenever there is something to say, one turn at a time."""
-        while True:
-            if self._sayings:
-                await self._speak(_pieces(self._sayings.popleft()))
-            elif self._unanswered:
-                await self._speak(self._reply(group))
-            else:
-                self._something_to_do.clear()
-                await self._something_to_do.wait()
+    def metrics(self) -> dict[str, Any]:
+        """See `VoiceSession.metrics`."""
+        turns, underruns = len(self.transcript()), self._playback.underruns
+        return self._meter.metrics(turns=turns, underruns=underruns).to_dict()
 
-    async def _reply(self, group: asyncio.TaskGroup) -> AsyncGenerator[str]:
-        """The pieces of the model's answer to everything that was not answered yet."""
-        self._messages.append(Message("user", " ".join(self._unanswered)))
-        self._unanswered.clear()
-        # A task of its own, so that the model is read on while its first sentences are spoken.
-        written: asyncio.Queue[str | None] = asyncio.Queue(_PIECES_AHEAD)
-        thinking = group.create_task(self._think(tuple(self._messages), written))
+    def usage(self) -> Usage:
+        """See `VoiceSession.usage`."""
+        return self._meter.usage(self._playback.clock)
+
+    def cost(self) -> Cost:
+        """See `VoiceSession.cost`."""
+        engine = self._engine
+        return cost_of(self.usage(), stt=engine.stt, llm=engine.llm, tts=engine.tts)
+
+    # --- turns -------------------------------------------------------------------------------
+
+    def _tell(self, event: TurnEvent) -> None:
+        """Tell turn taking what happened, and do what it wants done."""
+        commands = self._taking.apply(event, self._playback.now_ms)
+        self._due = self._taking.due_ms * BYTES_PER_MS
+        for command in commands:
+            self._perform(command)
+
+    def _perform(self, command: TurnCommand) -> None:
+        match command:
+            case turn_events.CutOff():
+                self._cut_off()
+            case turn_events.TakeBack():
+                self._take_back()
+            case turn_events.HoldBack():
+                self._playback.held = True
+            case turn_events.LetGo():
+                self._ask(self._playback.let_go())
+            case turn_events.Record(text=text, began_ms=began_ms):
+                self._emit(TurnFinished(self._record.user_said(text, began_ms)))
+            case turn_events.Speak(text=text):
+                splitter = SentenceSplitter()
+                self._say([*splitter.feed(text), *splitter.flush()])
+            case turn_events.Reply(texts=texts):
+                self._reply(texts)
+            case turn_events.GoOn():
+                self._say(self._rest)
+            case turn_events.Finish(reason=reason):
+                self._emit(ConversationOver(reason))
+            case _:
+                assert_never(command)
+
+    def _say(self, pieces: Iterable[str]) -> None:
+        turn = AgentTurn(self._studio)
+        turn.write(pieces)
+        self._take(turn)
+
+    def _reply(self, texts: Sequence[str]) -> None:
+        messages = self._record.ask(texts)
+        turn = AgentTurn(self._studio, self._meter.reply_asked(self._playback.now_ms))
+        self._start(turn, turn.think(messages))
+        self._take(turn)
+
+    def _take(self, turn: AgentTurn) -> None:
+        self._turn = turn
+        self._start(turn, self._speak(turn))
+
+    def _start(self, turn: AgentTurn, work: Coroutine[Any, Any, None]) -> None:
+        if self._group is None:
+            raise AssertionError("Turns are taken while the conversation runs")
+        turn.owns(self._group.create_task(work))
+
+    async def _speak(self, turn: AgentTurn) -> None:
         try:
-            while (piece := await written.get()) is not None:
-                yield piece
-        finally:
-            thinking.cancel()
-
-    async def _think(self, messages: Sequence[Message], written: asyncio.Queue[str | None]) -> None:
-        splitter = SentenceSplitter()
-        events = streamed(self._llm, lambda: self._llm.reply(messages, self._resources))
-        async with aclosing(events) as reply:
-            async for event in reply:
-                match event:
-                    case TextPiece(text=text):
-                        for piece in splitter.feed(text):
-                            await written.put(piece)
-                    case TokensUsed():
-                        pass
-                    case _:
-                        assert_never(event)
-        for piece in splitter.flush():
-            await written.put(piece)
-        await written.put(None)
-
-    async def _speak(self, pieces: AsyncGenerator[str]) -> None:
-        """One turn of the agent: voice the pieces in order, until all of it was heard."""
-        playback = self._playback
-        self._speaking = True
-        async with aclosing(pieces):
-            async for piece in pieces:
-                await self._until(lambda: playback.hungry)
-                await self._voice(piece)
-        playback.end_turn()
-        self._look_around()
-        await self._until(lambda: not self._speaking)
-
-    async def _voice(self, piece: str) -> None:
-        self._playback.begin_piece(piece)
-        chunks = streamed(self._tts, lambda: self._tts.speak(piece, self._resources))
-        async with aclosing(chunks) as audio:
-            async for chunk in audio:
-                self._ask(self._playback.feed(chunk))
-        self._ask(self._playback.end_piece())
-
-    async def _until(self, came: Callable[[], bool]) -> None:
-        """Wait for something that only the callee's audio or a mark can bring about."""
-        if came():
+            await turn.speak()
+        except ProviderError as error:
+            if turn is not self._turn:
+                return  # It was dropped: how its providers took that is nobody's concern.
+            self._fail(error)
+            await self._say_sorry(turn)
+            self._failed.set()
             return
-        self._moved = asyncio.get_running_loop().create_future()
-        self._awaited = came
-        try:
-            await self._moved
-        finally:
-            self._awaited = None
+        if turn is self._turn:
+            self._playback.end_turn()
+            self._look_around()
 
     def _look_around(self) -> None:
-        """See whether the turn was heard, and whether what is awaited came."""
+        """See whether the turn was heard, and whether what it waits for came."""
+        turn = self._turn
         if self._playback.finished:
             self._finish_turn()
-        if self._awaited is not None and self._awaited():
-            self._awaited = None
-            if self._moved is not None and not self._moved.done():
-                self._moved.set_result(None)
+        if turn is not None:
+            turn.look_around()
 
     def _finish_turn(self) -> None:
-        turn = self._agent_turn(cut=False)
+        heard = self._agent_turn(cut=False)
+        self._turn = None
         self._playback.next_turn()
-        self._speaking = False
+        self._note(heard)
+        self._tell(turn_events.AgentEnded())
+
+    def _cut_off(self) -> None:
+        self._emit(ClearAudio())
+        self._meter.interruptions += 1
+        self._drop_turn()
+
+    def _take_back(self) -> None:
+        self._drop_turn()
+
+    def _drop_turn(self) -> None:
+        turn, heard = self._turn, self._agent_turn(cut=True)
+        self._turn = None
+        unheard = [piece.text for piece in self._playback.cut() if piece.heard != piece.text]
         if turn is not None:
-            self._turns.append(turn)
-            self._messages.append(Message("assistant", turn.text))
+            self._rest = [*unheard, *turn.drop()]
+            if heard is None and turn.watch is not None:
+                self._record.not_answered()
+        self._note(heard)
+
+    def _note(self, turn: Turn | None) -> None:
+        if turn is not None:
+            self._record.agent_said(turn)
             self._emit(TurnFinished(turn))
 
     def _agent_turn(self, *, cut: bool) -> Turn | None:
@@ -245,29 +299,53 @@ class CascadeSession:
             return None
         return Turn(role="agent", text=text, started_ms=started_ms, cut=cut)
 
-    def _user_said(self, text: str, began_ms: int | None) -> None:
-        started_ms = self._playback.now_ms if began_ms is None else began_ms
-        turn = Turn(role="user", text=text, started_ms=started_ms)
-        self._turns.append(turn)
-        self._emit(TurnFinished(turn))
-        self._unanswered.append(text)
-        self._something_to_do.set()
-
     def _ask(self, wishes: Sequence[Wish]) -> None:
         for wish in wishes:
             self._emit(wish)
+        turn = self._turn
+        if wishes and turn is not None and not turn.audible:
+            turn.audible = True
+            if turn.watch is not None:
+                turn.watch.first_sound_sent()
+            self._tell(turn_events.AgentBegan())
 
-    async def _watch_ears(self) -> None:
-        """Ears fail while they are fed, where nobody can take the error: raise it in `run`."""
-        await self._failed.wait()
+    # --- failing -----------------------------------------------------------------------------
+
+    def _fail(self, error: ProviderError) -> None:
+        """From now on there is nothing left but to say so."""
+        self._failure = error
+        self._tell(turn_events.Stopped())
+        self._playback.held = False
+
+    def _ears_failed(self, error: ProviderError) -> None:
         if self._failure is not None:
-            raise self._failure
+            return
+        self._fail(error)
+        if self._turn is not None:
+            if self._turn.audible:
+                self._emit(ClearAudio())
+            self._drop_turn()
+        if self._group is not None:
+            self._apologise()
 
+    def _apologise(self) -> None:
+        self._turn = turn = AgentTurn(self._studio)
+        self._start(turn, self._apologise_and_end(turn))
 
-async def _pieces(text: str) -> AsyncGenerator[str]:
-    splitter = SentenceSplitter()
-    for piece in (*splitter.feed(text), *splitter.flush()):
-        yield piece
+    async def _apologise_and_end(self, turn: AgentTurn) -> None:
+        await self._say_sorry(turn)
+        self._failed.set()
+
+    async def _say_sorry(self, turn: AgentTurn) -> None:
+        """Tell the callee, with a voice that may not work either, and wait until they heard it."""
+        if not self._apology:
+            return
+        with suppress(ProviderError, TimeoutError):
+            async with self._clock.timeout(_APOLOGY_SEC):
+                await turn.voice(self._apology)
+                self._playback.end_turn()
+                self._look_around()
+                await turn.until(lambda: turn is not self._turn)
 
 
 def _deaf(_audio: bytes) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from patter_core.pipeline.turn_settings import TurnSettings
 
 if TYPE_CHECKING:
     from patter_core.pipeline.tool_use import ToolUse
@@ -18,6 +20,7 @@ class SessionPlan:
         instructions: The whole system prompt: the agent's own, the goal, and that it is a call.
         greeting: What is said at once on answer; "" lets the callee speak first.
         lead_ms: How far audio is written ahead of what has been played.
+        turns: How turns are taken.
         tools: What the agent may use during the call; None for nothing.
     """
 
@@ -25,4 +28,5 @@ class SessionPlan:
     instructions: str
     greeting: str = ""
     lead_ms: int = 160
+    turns: TurnSettings = field(default_factory=TurnSettings)
     tools: ToolUse | None = None

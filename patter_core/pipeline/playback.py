@@ -61,7 +61,9 @@ class Playback:
     over when `finished`; `next_turn`, or `cut`, makes room for another.
 
     Attributes:
+        clock: Bytes heard from the callee so far.
         underruns: How often the callee had to wait in the middle of a turn.
+        held: Send nothing for now; `let_go` sends what came meanwhile.
     """
 
     def __init__(
@@ -86,7 +88,8 @@ class Playback:
         self._grace = mark_grace_ms * BYTES_PER_MS
         self._prefetch = prefetch_ms * BYTES_PER_MS
 
-        self._clock = 0  # Bytes heard from the callee: our clock.
+        self.clock = 0
+        self.held = False
         self._sent = 0
         self._played_out = 0  # The clock when everything sent will have been played.
         self._waiting = bytearray()
@@ -108,7 +111,7 @@ class Playback:
     @property
     def now_ms(self) -> int:
         """Milliseconds of the callee's audio so far: the conversation's clock."""
-        return self._clock // BYTES_PER_MS
+        return self.clock // BYTES_PER_MS
 
     @property
     def started_ms(self) -> int | None:
@@ -153,7 +156,7 @@ class Playback:
 
     def hear(self, audio_bytes: int) -> Sequence[Wish]:
         """The clock moves on: so many bytes of the callee's audio arrived."""
-        self._clock += audio_bytes
+        self.clock += audio_bytes
         wishes = self._send() if self._waiting else _NOTHING
         if self._marks:
             self._give_up_marks()
@@ -185,9 +188,14 @@ class Playback:
         heard = self.heard()
         self._waiting.clear()
         self._marks.clear()  # The carrier sends them back because of the clearing, not as heard.
-        self._played_out = self._clock
+        self._played_out = self.clock
         self.next_turn()
         return heard
+
+    def let_go(self) -> Sequence[Wish]:
+        """Send what was held back."""
+        self.held = False
+        return self._send()
 
     def drop_unsent(self) -> None:
         """Send nothing more. What was sent goes on being played, and being heard."""
@@ -202,15 +210,17 @@ class Playback:
         self._runs.clear()
         self._given_up.clear()
         self._sending = 0
-        self._all_said = False
+        self._all_said = self.held = False
 
     def _send(self) -> Sequence[Wish]:
         """Whole frames, as many as may be ahead; marks where they belong."""
+        if self.held:
+            return _NOTHING
         wishes: list[Wish] = []
         while True:
             self._skip_sent_pieces()
             next_mark = self._next_mark()
-            room = self._lead - max(0, self._played_out - self._clock)
+            room = self._lead - max(0, self._played_out - self.clock)
             size = min(room, len(self._waiting), next_mark - self._sent)
             size -= size % FRAME_BYTES
             if size <= 0:
@@ -225,9 +235,9 @@ class Playback:
 
     def _keep_time(self) -> None:
         """Note where unbroken audio begins, and whether that is a gap within a turn."""
-        if not self._runs or self._played_out < self._clock:
+        if not self._runs or self._played_out < self.clock:
             self.underruns += bool(self._runs)
-            self._played_out = max(self._played_out, self._clock)
+            self._played_out = max(self._played_out, self.clock)
             self._runs.append((self._sent, self._played_out))
 
     def _next_mark(self) -> int:
@@ -254,12 +264,12 @@ class Playback:
 
     def _observed_lag(self, mark: _Mark) -> int:
         """The least that a mark ever came late: what came later than that was held up."""
-        late = max(0, self._clock - mark.due)
+        late = max(0, self.clock - mark.due)
         return min(self._lag, late) if self._marks_came else late
 
     def _overdue(self, mark: _Mark) -> bool:
         grace = self._grace if self._marks_trusted else 0
-        return self._clock - self._lag - mark.due >= grace
+        return self.clock - self._lag - mark.due >= grace
 
     def _give_up_marks(self) -> None:
         """Go on without marks that are long overdue; without any, when none ever came."""
@@ -273,7 +283,7 @@ class Playback:
 
     def _heard_position(self) -> int:
         """Where in the audio the callee is: by the clock, within what the marks allow."""
-        clock = self._clock - self._lag
+        clock = self.clock - self._lag
         position, limit = 0, self._sent
         for start, began in reversed(self._runs):
             if began <= clock:

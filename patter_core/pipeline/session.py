@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
+    from patter_core.calls.cost import Cost, Usage
     from patter_core.calls.transcript import Turn
     from patter_core.pipeline.plan import SessionPlan
     from patter_core.pipeline.resources import Resources
@@ -40,7 +41,18 @@ class TurnFinished:
     turn: Turn
 
 
-VoiceEvent = PlayAudio | PlayMark | ClearAudio | TurnFinished
+@dataclass(frozen=True, slots=True)
+class ConversationOver:
+    """The agent has nothing more to say: the call should end. Comes once, after the last turn.
+
+    Attributes:
+        reason: Why, in a sentence of ours.
+    """
+
+    reason: str
+
+
+VoiceEvent = PlayAudio | PlayMark | ClearAudio | TurnFinished | ConversationOver
 """What a conversation asks of the line, or tells the call."""
 
 
@@ -69,8 +81,32 @@ class VoiceSession(Protocol):
         """Have the agent say `text` next, in these words."""
         ...
 
+    def finish(self, reason: str) -> None:
+        """Say to its end what is being said, and nothing after it: then `ConversationOver`.
+
+        A reply that is being thought of belongs to what is being said; without one it is over at
+        once. Words of the callee meanwhile interrupt as ever, and are not answered.
+        """
+        ...
+
+    def send_digits(self, digits: str) -> None:
+        """Press keys, as tones in the audio, after what is being said: see `audio.dtmf.tones`."""
+        ...
+
     def transcript(self) -> tuple[Turn, ...]:
         """Every turn so far, the one under way included, the agent's as far as it was heard."""
+        ...
+
+    def metrics(self) -> dict[str, Any]:
+        """Figures of the conversation so far, JSON-safe: see `CallMetrics.to_dict`."""
+        ...
+
+    def usage(self) -> Usage:
+        """What the providers were asked for so far."""
+        ...
+
+    def cost(self) -> Cost:
+        """What that costs by the providers' prices, telephony left at 0."""
         ...
 
 

@@ -18,13 +18,22 @@ class SpeechBegan:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeechPaused:
+    """Somebody stopped speaking; a `SpeechEnded` with the words follows, unless they go on.
+
+    Ears that know it sooner than the words report it: it stops an interruption that was none, and
+    tells how long the words took. Whoever goes on has a `SpeechBegan` again.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class SpeechEnded:
     """Somebody finished an utterance; this is what was said, "" when it was no speech."""
 
     text: str
 
 
-SpeechEvent = SpeechBegan | SpeechEnded
+SpeechEvent = SpeechBegan | SpeechPaused | SpeechEnded
 """What ears report."""
 
 

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
     from contextlib import AbstractAsyncContextManager
 
+    from patter_core.clock import Clock
     from patter_core.pipeline.resources import Resources
 
 T = TypeVar("T")
+
+_END = object()
 
 
 def provider_error(provider: object, error: Exception) -> ProviderError:
@@ -54,20 +57,29 @@ def plain(error: BaseException) -> BaseException:
     return next((leaf for leaf in _leaves(error) if isinstance(leaf, ProviderError)), error)
 
 
-async def streamed(provider: object, ask: Callable[[], AsyncIterator[T]]) -> AsyncGenerator[T]:
+async def streamed(
+    provider: object, ask: Callable[[], AsyncIterator[T]], clock: Clock, within_sec: float
+) -> AsyncGenerator[T]:
     """What `ask` streams. Closing this closes the provider's iterator.
 
     Raises:
-        ProviderError: Whatever the provider raised.
+        ProviderError: Whatever the provider raised, or nothing came `within_sec` of asking.
     """
     try:
-        items = ask()
+        items = aiter(ask())
         try:
-            async for item in items:
-                yield item
+            while True:
+                async with clock.timeout(within_sec):
+                    item = await anext(items, _END)
+                if item is _END:
+                    return
+                yield cast("T", item)
         finally:
             if (close := getattr(items, "aclose", None)) is not None:
                 await close()
+    except TimeoutError as error:
+        name = type(provider).__name__
+        raise ProviderError(name, "it took too long to answer", retryable=True) from error
     except Exception as error:  # noqa: BLE001 - a stranger's code
         wrapped = provider_error(provider, error)
         raise wrapped from wrapped.__cause__

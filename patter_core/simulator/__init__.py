@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from patter_core.simulator.callee import Callee
+from patter_core.simulator.callee import Callee, Digits
 from patter_core.simulator.chat_server import ScriptedChatServer, ToolCall
 from patter_core.simulator.faults import Faults
 from patter_core.simulator.leg import Leg
 from patter_core.simulator.model_server import ScriptedModelServer
 from patter_core.simulator.network import PhoneNetwork
+from patter_core.simulator.realtime.server import ScriptedRealtimeServer
 
 __all__ = [
     "Callee",
+    "Digits",
     "Faults",
     "Leg",
     "PhoneNetwork",
     "ScriptedChatServer",
     "ScriptedModelServer",
+    "ScriptedRealtimeServer",
     "ToolCall",
 ]

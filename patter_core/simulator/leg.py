@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from patter_core.simulator.callee import Callee, Handset
+    from patter_core.simulator.callee import Callee
+    from patter_core.simulator.handset import Handset
 
 Status = Literal[
     "queued",
@@ -25,8 +26,11 @@ Status = Literal[
 ]
 FINAL = frozenset({"completed", "busy", "no-answer", "failed", "canceled"})
 
+Direction = Literal["outbound-api", "inbound"]
+
 EndedBy = Literal["callee", "caller", "instructions", "time_limit", "network"]
-"""Who ended a call: "caller" by REST, "instructions" when the TwiML ran out or hung up."""
+"""Who ended a call. "callee": the simulated person, whichever way it went; "caller": REST;
+"instructions": when the TwiML ran out, hung up or refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +38,12 @@ class Leg:
     """A snapshot of one call.
 
     Attributes:
+        direction: "inbound" when the simulated person called.
         live: Whether it has not ended: it rings, or may still ring, or somebody talks.
         answered: Whether somebody, or something, picked up.
         heard: What the callee understood of the agent, utterance by utterance, as it was played.
         said: The callee's lines that were sent to their end.
+        digits: All keys that were played to the callee.
         parameters: What the create request carried.
         stream_parameters: What the answer's `<Parameter>` elements carried.
         transferred_to: Numbers that a redirect's `<Dial>` named.
@@ -47,12 +53,14 @@ class Leg:
     sid: str
     to: str
     from_: str
+    direction: Direction
     status: Status
     live: bool
     answered: bool
     answered_by: str | None
     heard: list[str]
     said: list[str]
+    digits: str
     ended_by: EndedBy | None
     time_limit_sec: int | None
     ring_timeout_sec: int
@@ -73,6 +81,7 @@ class LegRecord:
     to: str
     from_: str
     callee: Callee
+    direction: Direction = "outbound-api"
     parameters: dict[str, list[str]]
     time_limit_sec: int | None
     ring_timeout_sec: int
@@ -108,10 +117,16 @@ class LegRecord:
         """Be over. The first ending counts."""
         if not self.live:
             return
-        self.move(status, now)
+        if self.handset is not None:
+            self.handset.put_down()  # Whoever sees that it is over sees all that was heard.
         self.ended_at = now
         self.ended_by = ended_by
+        self.move(status, now)
         self.over.set()
+
+    def hang_up(self, now: float) -> None:
+        """The simulated person puts the telephone down, answered or not."""
+        self.end("canceled" if self.answered_at is None else "completed", "callee", now)
 
     def parameter(self, name: str, default: str = "") -> str:
         """The create request's `name`, or `default`."""
@@ -134,12 +149,14 @@ class LegRecord:
             sid=self.sid,
             to=self.to,
             from_=self.from_,
+            direction=self.direction,
             status=self.status,
             live=self.live,
             answered=self.answered_at is not None,
             answered_by=self.answered_by,
             heard=list(handset.heard) if handset else [],
             said=list(handset.said) if handset else [],
+            digits=handset.digits if handset else "",
             ended_by=self.ended_by,
             time_limit_sec=self.time_limit_sec,
             ring_timeout_sec=self.ring_timeout_sec,

@@ -6,16 +6,20 @@ import asyncio
 import re
 import secrets
 import time
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Self
 
 import aiohttp
 from aiohttp import web
 
 from patter_core.clock import SimulatedClock
+from patter_core.simulator.audible import need_wheels
 from patter_core.simulator.exchange import Exchange, Switch
 from patter_core.simulator.faults import Faults
+from patter_core.simulator.leg import Leg, LegRecord
 from patter_core.simulator.own_loop import OwnLoop
 from patter_core.simulator.pace import Pace
+from patter_core.simulator.twilio.course import carry_until
 from patter_core.simulator.twilio.gathering import GatheringSocket
 from patter_core.simulator.twilio.rest import Request, Rest
 from patter_core.simulator.twilio.webhooks import Callback, WebhookSender
@@ -26,8 +30,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from patter_core.simulator.callee import Callee
-    from patter_core.simulator.leg import Leg
 
+_NOT_UP = "the phone network is not up; open it with `with` or `async with`"
+_RING_SEC = 60
 _FIRST_LOOK_SEC = 0.001
 _LONGEST_LOOK_SEC = 0.01
 
@@ -71,6 +76,7 @@ class PhoneNetwork:
         self._requests: list[Request] = []
         self._callbacks: list[Callback] = []
         self._url: str | None = None
+        self._exchange: Exchange | None = None
         self._loop = OwnLoop("phone-network", self._serve)
 
     def __enter__(self) -> Self:
@@ -103,18 +109,23 @@ class PhoneNetwork:
     def api_base_url(self) -> str:
         """Where the REST interface listens, without a trailing slash."""
         if self._url is None:
-            raise RuntimeError("the phone network is not up; open it with `with` or `async with`")
+            raise RuntimeError(_NOT_UP)
         return self._url
 
     @property
-    def dials(self) -> list[Leg]:
-        """Every call that was created, in order."""
+    def legs(self) -> list[Leg]:
+        """Every call, whichever way it went, in order."""
         return [leg.snapshot() for leg in tuple(self._switch.legs)]
 
     @property
+    def dials(self) -> list[Leg]:
+        """Every call that was created by REST, in order."""
+        return [leg for leg in self.legs if leg.direction != "inbound"]
+
+    @property
     def live_legs(self) -> list[Leg]:
-        """The calls that have not ended."""
-        return [leg for leg in self.dials if leg.live]
+        """The calls that have not ended, whichever way they went."""
+        return [leg for leg in self.legs if leg.live]
 
     @property
     def requests(self) -> list[Request]:
@@ -134,10 +145,103 @@ class PhoneNetwork:
     # --- what to do --------------------------------------------------------------------------
 
     def add(self, number: str, callee: Callee) -> None:
-        """Give `number` (E.164) to `callee`. A number that nobody has cannot be reached."""
-        if not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
-            raise ValueError("a number is E.164: + and digits")
-        self._switch.callees[number] = callee
+        """Give `number` (E.164) to `callee`. A number that nobody has cannot be reached.
+
+        Raises:
+            MissingExtra: The callee is audible, and the extra `local` is not installed.
+        """
+        need_wheels(callee)
+        self._switch.callees[_checked(number)] = callee
+
+    async def ring(
+        self,
+        to: str,
+        from_: str,
+        voice_url: str,
+        callee: Callee,
+        *,
+        status_callback: str | None = None,
+        time_limit_sec: int = 600,
+    ) -> Leg:
+        """Let `callee` call the number `to`, and return the call once it is over.
+
+        The network asks `voice_url` what to do, as Twilio does, and connects the audio. No usable
+        answer ends the call as "failed", a `<Reject>` as "busy" or "no-answer". Cancelling hangs
+        up for the caller.
+
+        Args:
+            to: The engine's number, E.164.
+            from_: The caller's number, E.164.
+            voice_url: Where that number's calls are answered.
+            callee: Who calls, and what they say.
+            status_callback: Where the end is told; nobody is told when not given.
+            time_limit_sec: The carrier ends the call this long after it was answered.
+
+        Raises:
+            RuntimeError: The network is not up, or was closed during the call.
+            MissingExtra: The callee is audible, and the extra `local` is not installed.
+        """
+        over = self._ring(to, from_, voice_url, callee, status_callback, time_limit_sec)
+        return await asyncio.wrap_future(over)
+
+    def ring_blocking(
+        self,
+        to: str,
+        from_: str,
+        voice_url: str,
+        callee: Callee,
+        *,
+        status_callback: str | None = None,
+        time_limit_sec: int = 600,
+    ) -> Leg:
+        """Like `ring`, for code without an event loop."""
+        over = self._ring(to, from_, voice_url, callee, status_callback, time_limit_sec)
+        try:
+            return over.result()
+        finally:
+            over.cancel()  # Who stops waiting hangs up.
+
+    def _ring(
+        self,
+        to: str,
+        from_: str,
+        voice_url: str,
+        callee: Callee,
+        status_callback: str | None,
+        time_limit_sec: int,
+    ) -> Future[Leg]:
+        exchange, over = self._exchange, Future[Leg]()
+        if exchange is None:
+            raise RuntimeError(_NOT_UP)
+        need_wheels(callee)
+        parameters = {"VoiceUrl": [voice_url]}
+        if status_callback is not None:
+            parameters["StatusCallback"] = [status_callback]
+        leg = LegRecord(
+            to=_checked(to),
+            from_=_checked(from_),
+            callee=callee,
+            direction="inbound",
+            parameters=parameters,
+            time_limit_sec=time_limit_sec,
+            ring_timeout_sec=_RING_SEC,
+            created_at=self.clock.now(),
+            updated_at=self.clock.now(),
+        )
+
+        def begin() -> None:
+            if self._exchange is None:
+                over.set_exception(RuntimeError(_NOT_UP))
+                return
+            exchange.switch.legs.append(leg)
+            exchange.tasks.create_task(carry_until(over, exchange, leg))
+
+        def hang_up() -> None:
+            leg.hang_up(self.clock.now())
+
+        self._loop.call_soon(begin)
+        over.add_done_callback(lambda _: self._loop.call_soon(hang_up))
+        return over
 
     async def until(
         self, predicate: Callable[[], object], timeout_sec: float = 5.0, *, what: str = ""
@@ -166,7 +270,7 @@ class PhoneNetwork:
             look_sec = min(look_sec * 1.5, _LONGEST_LOOK_SEC)
 
     def _waited_too_long(self, timeout_sec: float, what: str) -> TimeoutError:
-        legs = ", ".join(leg.status for leg in self.dials) or "none"
+        legs = ", ".join(leg.status for leg in self.legs) or "none"
         return TimeoutError(
             f"waited {timeout_sec:g} s for {what or 'a condition'}; calls: {legs}; "
             f"simulated time: {self.clock.now():.2f} s; violations: {self.violations or 'none'}"
@@ -193,23 +297,28 @@ class PhoneNetwork:
                 sender = WebhookSender(http, self.auth_token, pace, self._callbacks)
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(pace.run())
-                    tasks.create_task(_end_all_after(stop))
-                    rest.open(
-                        Exchange(
-                            switch=self._switch, pace=pace, http=http, sender=sender, tasks=tasks
-                        )
+                    tasks.create_task(self._end_all_after(stop))
+                    self._exchange = Exchange(
+                        switch=self._switch, pace=pace, http=http, sender=sender, tasks=tasks
                     )
+                    rest.open(self._exchange)
                     ready()
         except* _Stopped:
             pass
         finally:
             await runner.cleanup()
 
+    async def _end_all_after(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._exchange = None
+        raise _Stopped
+
 
 class _Stopped(Exception):
     """Ends everything that goes on, when the network is told to stop."""
 
 
-async def _end_all_after(stop: asyncio.Event) -> None:
-    await stop.wait()
-    raise _Stopped
+def _checked(number: str) -> str:
+    if not re.fullmatch(r"\+[1-9][0-9]{6,14}", number):
+        raise ValueError("a number is E.164: + and digits")
+    return number

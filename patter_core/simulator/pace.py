@@ -76,6 +76,9 @@ class Pace:
         self._streams: list[PacedStream] = []
         self._outstanding = 0
         self._activity = 0
+        self._halts = 0
+        self._moving = asyncio.Event()
+        self._moving.set()
         self._news = asyncio.Event()
         self._streaming = asyncio.Event()
         self._due = 0.0
@@ -92,6 +95,22 @@ class Pace:
             yield
         finally:
             self._outstanding -= 1
+            self._stir()
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Generator[None]:
+        """Stop time: somebody of ours gets ready, and a run must not depend on how long it takes.
+
+        Only for what takes fractions of a second: it stops the time of every call.
+        """
+        self._halts += 1
+        self._moving.clear()
+        try:
+            yield
+        finally:
+            self._halts -= 1
+            if not self._halts:
+                self._moving.set()
             self._stir()
 
     @contextlib.contextmanager
@@ -113,13 +132,16 @@ class Pace:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch())
             while True:
-                if self._streams:
+                if self._halts:
+                    await self._moving.wait()
+                    self._due = time.monotonic()
+                elif self._streams:
                     await self._step()
                 elif self._rate() is not None:
                     await self._creep()
                 elif self._clock.next_timer() is None:
                     await self._rest()
-                elif await self._settled():
+                elif await self._settled() and not self._halts:
                     # Asked only now: who settled may have stopped to wait for what was next.
                     self._clock.advance(self._clock.next_timer() or 0.0)
                 elif self._unsettled_for() > _UNSETTLED_SEC:
@@ -200,6 +222,8 @@ class Pace:
         # A machine that stood still must not make the clock leap.
         passed = min(self._due - before, _CATCH_UP_SEC)
         after, moment = self._clock.now() + passed * rate, self._clock.next_timer()
+        if self._halts:
+            return
         # No moment is overshot, so that waits that follow one another add up.
         self._clock.advance(after if moment is None else min(after, moment))
         self._unsettled_since = None

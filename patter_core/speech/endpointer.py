@@ -19,7 +19,7 @@ class Endpointer:
     """
 
     onset_ms: int = 100
-    quiet_ms: int = 320
+    quiet_ms: int = 500
     longest_ms: int = 20_000
     speaking: bool = False
     _recent: int = field(default=0, repr=False)  # The last frames, one bit each, newest lowest.

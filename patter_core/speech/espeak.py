@@ -2,7 +2,8 @@
 
 The engine is one for the whole process, with one voice and one callback at a time. So whoever
 wants to speak asks its owner, whose thread says one utterance after the other, each with its own
-settings. It speaks about a thousand times faster than real time, so nobody waits long.
+settings. It speaks about a thousand times faster than real time, so nobody waits long. Its breath
+is random: the same text never gives the same samples twice.
 
 The library comes with espeakng-loader (extra `local`), is loaded on first use, and is licensed
 GPL-3.0-or-later.

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
+from patter_core.calls.cost import Cost
+from patter_core.calls.metrics import CallMetrics
 from patter_core.pipeline.session import (
     ClearAudio,
+    ConversationOver,
     PlayAudio,
     PlayMark,
     TurnFinished,
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     from patter_core.calls.transcript import Turn
     from patter_core.pipeline.plan import SessionPlan
     from patter_core.pipeline.resources import Resources
+    from patter_core.switchboard.tape import Tape
 
 _log = logging.getLogger(__name__)
 
@@ -46,14 +51,47 @@ class MediaLink(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkAccount:
+    """What there is to tell of a conversation.
+
+    Attributes:
+        turns: Who said what, in order.
+        metrics: Its figures, as in the result.
+        cost: What its providers cost; telephony is not among them.
+    """
+
+    turns: tuple[Turn, ...] = ()
+    metrics: dict[str, Any] = field(default_factory=CallMetrics().to_dict)
+    cost: Cost = field(default_factory=Cost)
+
+
 class Conversation:
     """One call's conversation: opened before anybody is rung, begun when the audio is there."""
 
-    def __init__(self, plan: SessionPlan, agent: Agent, on_turn: Callable[[Turn], None]) -> None:
-        """Store what is needed; `on_turn` hears of each finished turn."""
+    def __init__(
+        self,
+        plan: SessionPlan,
+        agent: Agent,
+        *,
+        on_turn: Callable[[Turn], None],
+        on_over: Callable[[str], None],
+        tape: Tape | None = None,
+    ) -> None:
+        """Store what is needed.
+
+        Args:
+            plan: What the conversation should be.
+            agent: Who speaks.
+            on_turn: Hears of each finished turn.
+            on_over: Hears why the agent has nothing more to say.
+            tape: Hears everything that is heard, if the call is recorded.
+        """
         self._plan = plan
         self._agent = agent
         self._on_turn = on_turn
+        self._on_over = on_over
+        self._tape = tape
         self._link: asyncio.Future[MediaLink] = asyncio.get_running_loop().create_future()
         self._session: VoiceSession | None = None
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -89,6 +127,8 @@ class Conversation:
 
     def hear_audio(self, audio: bytes) -> None:
         """Take the callee's audio."""
+        if self._tape is not None:
+            self._tape.hear(audio)  # First: what the session says to it is played afterwards.
         if self._session is not None:
             self._session.hear_audio(audio)
 
@@ -104,17 +144,39 @@ class Conversation:
         self._session.say(text)
         return True
 
-    def transcript(self) -> tuple[Turn, ...]:
-        """Every turn so far, the one under way included."""
-        return self._session.transcript() if self._session is not None else ()
+    def finish(self, reason: str) -> None:
+        """Say to its end what is being said; then `on_over` hears `reason`."""
+        if self._session is not None:
+            self._session.finish(reason)
+
+    def send_digits(self, digits: str) -> None:
+        """Press keys, after what is being said."""
+        if self._session is not None:
+            self._session.send_digits(digits)
+
+    def account(self) -> TalkAccount:
+        """What there is to tell of the conversation so far, the turn under way included."""
+        if self._session is None:
+            return TalkAccount()
+        return TalkAccount(
+            turns=self._session.transcript(),
+            metrics=self._session.metrics(),
+            cost=self._session.cost(),
+        )
 
     def _emit(self, link: MediaLink, event: VoiceEvent) -> None:
         match event:
             case PlayAudio(audio=audio):
                 link.play(audio)
+                if self._tape is not None:
+                    self._tape.play(audio)
             case PlayMark(name=name):
                 link.mark(name)
             case ClearAudio():
                 link.clear()
+                if self._tape is not None:
+                    self._tape.clear()
             case TurnFinished(turn=turn):
                 self._on_turn(turn)
+            case ConversationOver(reason=reason):
+                self._on_over(reason)

@@ -152,4 +152,7 @@ class Desk:
             _, late = await asyncio.wait(pending, timeout=timeout_sec)
         if late:
             _log.error("%d calls did not end within %g s", len(late), timeout_sec)
+            for operator in operators:
+                if not operator.result.done():
+                    operator.give_up()
         return not late

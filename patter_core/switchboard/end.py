@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from dataclasses import replace
 from datetime import timedelta
-from math import ceil
 from typing import TYPE_CHECKING
 
 from patter_core.calls.call import Call, Leg
-from patter_core.calls.cost import Cost
+from patter_core.calls.cost import minutes_usd
 from patter_core.calls.result import CallResult, iso_time
-from patter_core.calls.transcript import Turn, capped
+from patter_core.calls.transcript import capped
 from patter_core.errors import CarrierError, LedgerError
 from patter_core.telephony.carrier import CarrierCallId
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from patter_core.calls.cost import Cost
+    from patter_core.switchboard.connect import TalkAccount
     from patter_core.switchboard.exchange import Exchange
+    from patter_core.switchboard.tape import Tape
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +39,17 @@ async def hang_up(call: Call, call_id: str, exchange: Exchange) -> None:
             _log.error("Call %s: the carrier could not be told to hang up", call_id, exc_info=True)
 
 
+async def finish_recording(tape: Tape, call_id: str, exchange: Exchange) -> None:
+    """Close a call's recording. A failure is logged."""
+    try:
+        # Real time: the disk knows no other.
+        async with asyncio.timeout(exchange.limits.recording_close_sec):
+            with exchange.clock.hold():
+                await tape.finish()
+    except (OSError, TimeoutError):
+        _log.error("Call %s: its recording could not be completed", call_id, exc_info=True)
+
+
 async def close_record(result: CallResult, exchange: Exchange) -> None:
     """Write how the call ended. A failure is logged: the caller gets the result all the same."""
     try:
@@ -45,7 +60,7 @@ async def close_record(result: CallResult, exchange: Exchange) -> None:
 
 
 def result_of(
-    call: Call, call_id: str, to: str, turns: tuple[Turn, ...], exchange: Exchange
+    call: Call, call_id: str, to: str, talk: TalkAccount, exchange: Exchange
 ) -> CallResult:
     """What became of a call that has ended."""
     outcome = call.outcome
@@ -61,8 +76,9 @@ def result_of(
         call_id=call_id if outcome.status != "rejected" else "",
         status=outcome.status,
         duration_seconds=_talked_sec(call),
-        cost=_cost(call, exchange),
-        transcript=capped(turns, exchange.limits.transcript_chars),
+        cost=cost_so_far(call, talk.cost, exchange),
+        transcript=capped(talk.turns, exchange.limits.transcript_chars),
+        metrics=talk.metrics,
         to=to,
         direction="inbound" if call.arrived else "outbound",
         answered_by=call.answered_by,
@@ -82,9 +98,13 @@ def _talked_sec(call: Call) -> float:
     return round(call.ended_at - call.answered_at, 3)
 
 
-def _cost(call: Call, exchange: Exchange) -> Cost:
-    """An estimate by begun minutes: carriers price a call minutes after its end."""
+def cost_so_far(call: Call, providers: Cost, exchange: Exchange) -> Cost:
+    """The providers' cost, and an estimate by begun minutes of the carrier's.
+
+    Carriers price a call minutes after its end; a result does not wait for that.
+    """
     if call.answered_at is None:
-        return Cost(provisional=call.may_have_dialed)
-    minutes = ceil(max(_talked_sec(call), 1.0) / 60)
-    return Cost(telephony=round(minutes * exchange.carrier.usd_per_minute, 6), provisional=True)
+        return replace(providers, provisional=call.may_have_dialed)
+    until = exchange.clock.now() if call.ended_at is None else call.ended_at
+    telephony = minutes_usd(exchange.carrier.usd_per_minute, until - call.answered_at)
+    return replace(providers, telephony=telephony, provisional=True)

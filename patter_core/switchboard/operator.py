@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from patter_core.calls import call as machine
@@ -12,10 +13,13 @@ from patter_core.calls.call import Call, CallEvent, Effect
 from patter_core.calls.events import Answered, CallEnded, Dialing, Queued, Ringing, TurnSpoken
 from patter_core.calls.result import CallResult
 from patter_core.calls.status import State
+from patter_core.calls.transcript import Turn
 from patter_core.errors import LedgerError, PatterError, ProviderError
 from patter_core.switchboard import end, place
 from patter_core.switchboard.audience import Audience
-from patter_core.switchboard.connect import Conversation, MediaLink
+from patter_core.switchboard.call_tools import CallTools
+from patter_core.switchboard.connect import Conversation, MediaLink, TalkAccount
+from patter_core.switchboard.control import LineControl
 from patter_core.switchboard.look_up import look_up
 from patter_core.telephony.callref import new_call_id
 
@@ -23,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
-    from patter_core.calls.transcript import Turn
     from patter_core.switchboard.exchange import Exchange
     from patter_core.switchboard.order import Order
+    from patter_core.switchboard.tape import Tape
 
 _log = logging.getLogger(__name__)
 
@@ -62,10 +66,18 @@ class Operator:
         self._children: set[asyncio.Task[None]] = set()
         self._conversation: Conversation | None = None
         self._link: MediaLink | None = None
+        self._tape: Tape | None = None
         self._earlier: CallResult | None = None
         self._holds_slot = False
         self._row_written = False
         self._waiters = 0
+        self._control = LineControl(
+            exchange,
+            destinations=order.agent.kit.destinations.all_numbers,
+            tell=self.tell,
+            note=self._note,
+        )
+        self._notes: list[Turn] = []
 
     # --- for those who wait ------------------------------------------------------------------
 
@@ -87,17 +99,22 @@ class Operator:
         """The call as it is now, `in_progress` unless it is over."""
         if self.result.done():
             return self.result.result()
+        talk = self._talk()
         return CallResult(
             call_id=self.call_id,
             status="in_progress",
-            transcript=self._conversation.transcript() if self._conversation else (),
+            transcript=talk.turns,
+            metrics=talk.metrics,
+            cost=end.cost_so_far(self._call, talk.cost, self._exchange),
             to=self.order.arguments.to,
             may_have_dialed=self._call.may_have_dialed,
         )
 
     def say(self, text: str) -> bool:
         """Have the agent say `text`; whether the call was live to hear it."""
-        return self._conversation is not None and self._conversation.say(text)
+        if self._conversation is None or self.ending:
+            return False
+        return self._conversation.say(text)
 
     # --- for the door ------------------------------------------------------------------------
 
@@ -182,6 +199,9 @@ class Operator:
             case machine.Converse():
                 if self._conversation is not None and self._link is not None:
                     self._conversation.begin(self._link)
+            case machine.HandOver(target=target):
+                hand_over = self._control.hand_over(self._call.carrier_call_id, target)
+                self._start(self._report(hand_over))
             case machine.End():
                 pass  # The pump stops at this state; what comes next is the ending.
             case _:
@@ -208,12 +228,18 @@ class Operator:
         self._earlier = await place.earlier_result(order, exchange)
         if self._earlier is not None:
             return machine.AlreadyMade(status=self._earlier.status)
-        refused = place.judge(order, exchange) or await place.ask_approval(order, exchange)
-        refused = refused or place.dry_run(exchange) or await place.take_slot(exchange)
+        refused = place.judge(order, exchange) or await place.ask_consent(order, exchange)
+        refused = refused or await place.ask_approval(order, exchange)
+        refused = refused or await place.rehearse(order, exchange)
+        refused = refused or await place.take_slot(exchange)
         if refused is not None:
             return refused
         self._holds_slot = True
-        return await self._open_voice() or machine.GatesPassed()
+        refused = await self._open_voice()
+        if refused is not None:
+            return refused
+        await exchange.pace.wait(exchange.carrier.calls_per_second)
+        return machine.GatesPassed()
 
     async def _take_in(self, carrier_call_id: str) -> CallEvent:
         """Somebody rings us: a free line and a voice are all that it takes."""
@@ -225,13 +251,26 @@ class Operator:
 
     async def _open_voice(self) -> machine.Refused | None:
         arguments = self.order.arguments
+        tools = CallTools(
+            self.order, self.call_id, self._control, self._exchange, self.audience.tell
+        )
         plan = self.order.agent.plan(
             call_id=self.call_id,
+            tools=tools,
             goal=arguments.goal,
             first_message=arguments.first_message,
-            disclosure=self._exchange.policy.disclosure,
+            disclosure=self._exchange.policy.said_first(recording=self.order.recording),
         )
-        self._conversation = Conversation(plan, self.order.agent, self._turn_finished)
+        if self.order.recording:
+            self._tape = self._exchange.recordings.begin(self.call_id)
+        self._conversation = Conversation(
+            plan,
+            self.order.agent,
+            on_turn=self._turn_finished,
+            on_over=self._talked_out,
+            tape=self._tape,
+        )
+        self._control.attach(self._conversation)
         self._start(self._converse(self._conversation))
         clock, seconds = self._exchange.clock, self._exchange.limits.voice_open_sec
         try:
@@ -255,12 +294,14 @@ class Operator:
             self.tell(machine.EngineFailed(code="provider_failed", sentence=sentence))
 
     async def _write_intent(self) -> None:
-        row = place.intent_row(self.order, self.call_id, self._exchange)
         try:
-            holder = await self._exchange.ledger.intend(row)
+            holder = await place.intend(self.order, self.call_id, self._exchange)
             if holder is None:
                 self._row_written = True
                 self.tell(machine.IntentWritten())
+                return
+            if isinstance(holder, machine.Refused):
+                self.tell(holder)
                 return
             # Another phone took the key since we looked: its call is ours.
             self._earlier = await place.earlier_result(self.order, self._exchange)
@@ -315,6 +356,26 @@ class Operator:
         self._exchange.ledger.note_turn(self.call_id, turn)
         self.audience.tell(TurnSpoken(call_id=self.call_id, turn=turn))
 
+    def _talked_out(self, reason: str) -> None:
+        """The agent is done: why belongs into the transcript, and the call is ended."""
+        self._note(f"The agent ended the call: {reason}")
+        self.tell(machine.AgentDone())
+
+    def _note(self, text: str) -> None:
+        """Put something that nobody said into the transcript."""
+        since = self._exchange.clock.now() - (self._call.answered_at or 0.0)
+        turn = Turn(role="system", text=text, started_ms=round(since * 1_000))
+        self._notes.append(turn)
+        self._turn_finished(turn)
+
+    def _talk(self) -> TalkAccount:
+        """The conversation so far, with what was noted beside it."""
+        if self._conversation is None:
+            return TalkAccount()
+        talk = self._conversation.account()
+        turns = sorted((*talk.turns, *self._notes), key=lambda turn: turn.started_ms)
+        return replace(talk, turns=tuple(turns))
+
     def _settle(self) -> None:
         if not self.settled.done():
             self.settled.set_result(None)
@@ -322,22 +383,40 @@ class Operator:
     # --- the ending --------------------------------------------------------------------------
 
     def _begin_ending(self) -> None:
-        turns = self._conversation.transcript() if self._conversation is not None else ()
-        self._endings.create_task(self._end(turns))
+        self._endings.create_task(self._end(self._talk()))
 
-    async def _end(self, turns: tuple[Turn, ...]) -> None:
+    async def _end(self, talk: TalkAccount) -> None:
         """Outside of the call's own tasks: nothing that ends them can end this."""
         await end.hang_up(self._call, self.call_id, self._exchange)
         if self._link is not None:
             self._link.close()
-        result = self._earlier or end.result_of(
-            self._call, self.call_id, self.order.arguments.to, turns, self._exchange
-        )
+        if self._tape is not None:
+            await end.finish_recording(self._tape, self.call_id, self._exchange)
+        result = self._result_now(talk)
         if self._row_written:
             await end.close_record(result, self._exchange)
         self._apply(machine.Settled())
         if self._holds_slot:
             self._exchange.slots.give_back()
-        self._settle()
-        self.audience.tell(CallEnded(call_id=self.call_id, result=result))
-        self.result.set_result(result)
+        self._answer(result)
+
+    def give_up(self) -> None:
+        """Answer those who wait although the call is not over: the phone closes without it.
+
+        Its row stays open, so that the next start ends what may be left of it.
+        """
+        self._apply(machine.EngineStopping())
+        self._answer(self._result_now(self._talk()))
+
+    def _result_now(self, talk: TalkAccount) -> CallResult:
+        if self._earlier is not None:
+            return self._earlier
+        call, to = self._call, self.order.arguments.to
+        result = end.result_of(call, self.call_id, to, talk, self._exchange)
+        return result if self._tape is None else replace(result, recording=self._tape.path)
+
+    def _answer(self, result: CallResult) -> None:
+        if not self.result.done():
+            self._settle()
+            self.audience.tell(CallEnded(call_id=self.call_id, result=result))
+            self.result.set_result(result)

@@ -127,6 +127,16 @@ class Line(Protocol):
         """
         ...
 
+    async def transfer(self, call: CarrierCallId, *, to: str, time_limit_sec: int) -> None:
+        """Connect the other side of a live call to `to`; its media socket ends with that.
+
+        Safe to repeat for the same target. The carrier ends the call after `time_limit_sec` more.
+
+        Raises:
+            CarrierError: It was refused, or the carrier could not be told.
+        """
+        ...
+
 
 # --- what comes in at the door ---------------------------------------------------------------
 
@@ -281,6 +291,11 @@ class Carrier(Protocol):
         """What a minute is assumed to cost until the carrier has priced the call."""
         ...
 
+    @property
+    def calls_per_second(self) -> float | None:
+        """How many new calls the account may be asked for in a second; None for any number."""
+        ...
+
     def check(self) -> None:
         """Raise `ConfigError` when credentials are missing, and say which."""
         ...
@@ -296,3 +311,8 @@ class Carrier(Protocol):
     def media_wire(self) -> MediaWire:
         """The encoding of one new media socket."""
         ...
+
+
+def scope_of(carrier: Carrier, phone_number: str) -> str:
+    """What a phone's calls are recorded under: within it keys mean one call, and caps count."""
+    return f"{carrier.name}:{carrier.account}:{phone_number}"

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import os
 import socket
+import sys
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
@@ -11,11 +16,13 @@ from patter import Patter, PatterTool
 from patter.simulator import Callee, PhoneNetwork
 from tests.calls.kit import CALLEE, PHONE, bounded, scripted
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture
 def speed():
     """How many times real time the network runs; None as fast as it can. Files override it."""
-    return None
+    return
 
 
 @pytest.fixture
@@ -58,3 +65,76 @@ def unused_port():
     """A port of this machine where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+class Process:
+    """A process that makes a call: see `calling_process`."""
+
+    def __init__(self, process):
+        self._process = process
+        self.lines = []
+
+    async def says(self, name):
+        """The next line that has `name`, and its value."""
+        async with asyncio.timeout(20):
+            while True:
+                text = await self._process.stdout.readline()
+                assert text, f"the process ended and never said {name}"
+                line = json.loads(text)
+                self.lines.append(line)
+                if name in line:
+                    return line[name]
+
+    async def comes_to(self, event):
+        """Wait for an event of its call; the call's id."""
+        while await self.says("event") != event:
+            pass
+        return self.lines[-1]["call_id"]
+
+    def hears(self, line=""):
+        self._process.stdin.write(f"{line}\n".encode())
+
+    def gets(self, signal_number):
+        self._process.send_signal(signal_number)
+
+    async def ends(self):
+        async with asyncio.timeout(20):
+            return await self._process.wait()
+
+
+@pytest.fixture
+async def calling(network):
+    """Starts processes that make calls on the network, which they reach by name."""
+    started = []
+
+    async def start(then, to=CALLEE, **given):
+        given |= {
+            "then": then,
+            "to": to,
+            "account_sid": network.account_sid,
+            "auth_token": network.auth_token,
+            "api_base_url": network.api_base_url.replace("127.0.0.1", "localhost"),
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.calls.calling_process",
+            json.dumps(given, default=str),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            cwd=ROOT,
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join([str(ROOT / "integrations"), str(ROOT)]),
+            },
+        )
+        started.append(process)
+        return Process(process)
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+        process.stdin.close()
+        await process.wait()

@@ -6,7 +6,7 @@ import asyncio
 import re
 import threading
 
-from patter import ScriptedLLM, ScriptedSTT, ScriptedTTS
+from patter import ScriptedLLM, ScriptedSTT, ScriptedTTS, TurnSettings
 
 CALLEE = "+14155552671"
 OTHER_CALLEE = "+14155552672"
@@ -17,12 +17,19 @@ ISO_Z = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 def scripted(*replies, **parts):
     """An agent's parts: it says `replies`, one after each thing that it hears.
 
-    Without any it has the same to say to everything, so that every callee gets to their end.
+    Without any it has the same to say to everything, so that every callee gets to their end. It
+    does not mind silence: simulated minutes of it pass while a test looks elsewhere.
     """
     script = list(replies) or (lambda _messages: "I see.")
     if len(replies) == 1 and callable(replies[0]):
         script = replies[0]
-    return {"stt": ScriptedSTT(), "tts": ScriptedTTS(), "llm": ScriptedLLM(script), **parts}
+    return {
+        "stt": ScriptedSTT(),
+        "tts": ScriptedTTS(),
+        "llm": ScriptedLLM(script),
+        "turns": TurnSettings(silence_prompt_sec=0),
+        **parts,
+    }
 
 
 async def bounded(awaitable, seconds=15.0):

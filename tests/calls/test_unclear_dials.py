@@ -81,7 +81,7 @@ async def test_a_leg_that_reports_late_is_hung_up_while_it_rings(network, tool):
 
 
 async def test_two_that_may_be_it_are_both_left_alone_by_the_look_up(network, new_tool):
-    """Two unclear dials to one number: nobody can tell the legs apart, so none is adopted wrongly."""
+    """Two unclear dials to one number: nobody can tell their legs apart, so none is adopted."""
     network.add(CALLEE, Callee(behave="silent", rings_sec=20.0))
     network.faults.create("503", after_creating=True, times=2)
     network.faults.callbacks("lost")

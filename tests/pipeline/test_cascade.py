@@ -338,7 +338,7 @@ async def until_it_fails(engine):
         line.speak("Yes?")
         if script is not None:
             await line.frames(10)
-        for _ in range(60):
+        for _ in range(300):
             await line.frames(1)
             if line.running.done():
                 break

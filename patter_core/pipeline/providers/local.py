@@ -46,7 +46,7 @@ class LocalSTT:
 
     phrases: Sequence[str] = ()
     grammar: str = ""
-    quiet_ms: int = 320
+    quiet_ms: int = 500
 
     def __post_init__(self) -> None:
         """A grammar that cannot be used is an error now, as far as that shows without a dictionary.

@@ -8,6 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from patter_core.calls.cost import Prices
 from patter_core.config import setting
 from patter_core.errors import ConfigError, ProviderError
 from patter_core.pipeline.language_model import TextPiece, TokensUsed
@@ -27,6 +28,23 @@ _NAME = "openai"
 _AFTER_THE_END_SEC = 1.0  # How long the count of tokens may hold up the end of a reply.
 
 
+def _tokens_at(fresh: float, cached: float, written: float) -> Prices:
+    return Prices(
+        usd_per_million_input_tokens=fresh,
+        usd_per_million_cached_tokens=cached,
+        usd_per_million_output_tokens=written,
+    )
+
+
+_LIST_PRICES = {
+    "gpt-4.1": _tokens_at(2.00, 0.50, 8.00),
+    "gpt-4.1-mini": _tokens_at(0.40, 0.10, 1.60),
+    "gpt-4.1-nano": _tokens_at(0.10, 0.025, 0.40),
+    "gpt-4o": _tokens_at(2.50, 1.25, 10.00),
+    "gpt-4o-mini": _tokens_at(0.15, 0.075, 0.60),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class OpenAILLM:
     """A chat model: a `LanguageModel`.
@@ -39,6 +57,8 @@ class OpenAILLM:
         max_output_tokens: The longest reply; None leaves it to the server.
         first_token_sec: How long the first word may take.
         stall_sec: How long every word after it may take.
+        prices: What its tokens cost; None takes OpenAI's list price where we know the model's, and
+            nothing elsewhere.
     """
 
     model: str = "gpt-4.1-mini"
@@ -49,6 +69,13 @@ class OpenAILLM:
     max_output_tokens: int | None = None
     first_token_sec: float = 10.0
     stall_sec: float = 10.0
+    prices: Prices | None = None
+
+    def __post_init__(self) -> None:
+        """Look the prices up when none were given."""
+        if self.prices is None:
+            known = _LIST_PRICES.get(self.model) if self.base_url is None else None
+            object.__setattr__(self, "prices", known or Prices())
 
     def check(self) -> None:
         """See that it can be used, as far as that shows without the network.

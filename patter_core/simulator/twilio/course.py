@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from typing import TYPE_CHECKING, cast
+from concurrent.futures import InvalidStateError
+from typing import TYPE_CHECKING
 
-import aiohttp
-from yarl import URL
-
-from patter_core.simulator.callee import Handset
+from patter_core.errors import ConfigError
+from patter_core.simulator.audible import pick_up
 from patter_core.simulator.twilio import twiml
-from patter_core.simulator.twilio.media import MediaStream
-from patter_core.simulator.twilio.signature import signature
+from patter_core.simulator.twilio.instructions import Instructions
 from patter_core.simulator.twilio.telling import Telling
-from patter_core.simulator.twilio.webhooks import Webhook, WebhookAnswer
+from patter_core.simulator.twilio.webhooks import Webhook
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from patter_core.simulator.exchange import Exchange
-    from patter_core.simulator.leg import LegRecord
-    from patter_core.simulator.twilio.gathering import GatheringSocket
+    from patter_core.simulator.leg import EndedBy, Leg, LegRecord, Status
 
 _log = logging.getLogger(__name__)
 
 _DIAL_SEC = 0.2
 _SETUP_SEC = 0.3
-_CONNECT_SEC = 10.0
-_DROPPED_SEC = 2.0
-_TRANSFERRED_SEC = 10.0
-_XML = {"text/xml", "application/xml", "text/html"}
 
 
 class Course:
@@ -41,6 +37,7 @@ class Course:
         self._clock = exchange.switch.clock
         self._leg = leg
         self._telling = Telling(exchange, leg)
+        self._instructions = Instructions(exchange, leg, self._telling)
 
     async def run(self) -> None:
         """Carry the call until it has ended and everybody was told."""
@@ -48,18 +45,26 @@ class Course:
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
-                progress = tasks.create_task(self._progress())
+                begin = self._ask_and_answer if leg.direction == "inbound" else self._progress
+                progress = tasks.create_task(begin())
                 limit = tasks.create_task(self._keep_time_limit())
                 await leg.over.wait()
                 progress.cancel()
                 limit.cancel()
-        except ExceptionGroup:
+        except* ConfigError as problems:
+            # What they should say or hear cannot be said or heard; only now a dictionary was asked.
+            for problem in problems.exceptions:
+                self._switch.violation(f"the callee of call {leg.sid} cannot talk: {problem}")
+            self._end("failed", "callee")
+        except* Exception:  # noqa: BLE001 - see below
             # A mistake of the simulator must show as a failed call, not as a stopped clock.
             _log.exception("call %s broke the simulator", leg.sid)
             self._switch.violation(f"the simulator itself failed in call {leg.sid}; see its log")
             self._end("failed", "network")
         finally:
             leg.over.set()
+            if leg.handset is not None:
+                leg.handset.put_down()
         webhook = self._telling.progress("completed")
         if webhook is not None:
             await self._telling.send(webhook)
@@ -91,25 +96,51 @@ class Course:
 
     async def _answered(self) -> None:
         leg = self._leg
-        leg.answered_at = self._clock.now()
-        leg.handset = Handset(leg.callee)
-        leg.move("in-progress", leg.answered_at)
-        leg.limit_changed.set()
+        await self._pick_up()
         extra = await self._detect_machine()
         if "Twiml" in leg.parameters:
             answer = leg.parameter("Twiml")
         else:
-            answer = await self._ask(leg.parameter("Url"), leg.parameter("Method", "POST"), extra)
+            url, method = leg.parameter("Url"), leg.parameter("Method", "POST")
+            answer = await self._instructions.ask(url, method, extra) or ""
         self._tell_soon("answered")
-        await self._carry_out(answer)
+        await self._instructions.carry_out(answer)
+
+    async def _pick_up(self) -> None:
+        leg = self._leg
+        if leg.callee.voice is None:
+            leg.handset = await pick_up(leg.callee)
+        else:
+            with self._exchange.pace.standing_still():
+                leg.handset = await pick_up(leg.callee)
+        leg.answered_at = self._clock.now()
+        leg.move("in-progress", leg.answered_at)
+        leg.limit_changed.set()
+
+    async def _ask_and_answer(self) -> None:
+        """Somebody calls the engine's number: ask it what to do, and answer unless it says no."""
+        leg = self._leg
+        leg.started_at = self._clock.now()
+        leg.move("ringing", leg.started_at)
+        document = await self._instructions.ask(leg.parameter("VoiceUrl"))
+        if document is None:
+            self._end("failed", "network")
+            return
+        match self._instructions.verbs(document):
+            case [twiml.Reject(reason), *_]:
+                self._end("busy" if reason == "busy" else "no-answer", "instructions")
+            case _:
+                await self._pick_up()
+                await self._instructions.carry_out(document)
+                self._end("completed", "instructions")
 
     async def _detect_machine(self) -> dict[str, str]:
         """Start machine detection; what a blocking one adds to the answer request."""
         leg = self._leg
         mode = leg.parameter("MachineDetection")
-        if not mode or "SendDigits" in leg.parameters:
+        if not mode or "SendDigits" in leg.parameters or leg.handset is None:
             return {}
-        verdict, after_sec = leg.callee.verdict(mode)
+        verdict, after_sec = leg.handset.verdict(mode)
         if leg.parameter("AsyncAmd") == "true":
             self._tasks.create_task(self._tell_verdict(verdict, after_sec))
             return {}
@@ -138,140 +169,10 @@ class Course:
             method = leg.parameter("AsyncAmdStatusCallbackMethod", "POST")
             await self._telling.send(Webhook(kind="machine", url=url, form=form, method=method))
 
-    # --- the answer's instructions -----------------------------------------------------------
-
-    async def _ask(self, url: str, method: str, extra: dict[str, str]) -> str:
-        """The TwiML at `url`, or at the fallback; "" when there is none to be had."""
-        form = self._telling.basics() | extra
-        answer = await self._exchange.sender.send(
-            Webhook(kind="answer", url=url, form=form, method=method)
-        )
-        if _failed(answer) and (fallback := self._leg.parameter("FallbackUrl")):
-            method = self._leg.parameter("FallbackMethod", "POST")
-            answer = await self._exchange.sender.send(
-                Webhook(kind="answer", url=fallback, form=form, method=method)
-            )
-        if _failed(answer):
-            return ""
-        if answer.content_type not in _XML:
-            self._switch.violation(f"TwiML was answered as {answer.content_type}")
-            return ""
-        return answer.body
-
-    async def _carry_out(self, document: str) -> None:
-        """Do what `document` says, and what redirects say instead while it is done."""
-        pending: str | None = document
-        while pending is not None:
-            verbs = self._verbs(pending)
-            async with asyncio.TaskGroup() as tasks:
-                doing = tasks.create_task(self._do(verbs))
-                watch = tasks.create_task(self._leg.redirected.wait())
-                await asyncio.wait([doing, watch], return_when=asyncio.FIRST_COMPLETED)
-                doing.cancel()
-                watch.cancel()
-            self._leg.redirected.clear()
-            pending, self._leg.redirect = self._leg.redirect, None
-            if pending is not None and not pending.lstrip().startswith("<"):
-                pending = await self._ask(pending, "POST", {})
-
-    def _verbs(self, document: str) -> list[twiml.Verb]:
-        if not document:
-            return []
-        try:
-            return twiml.parse(document)
-        except twiml.BadTwiml as error:
-            self._switch.violation(str(error))
-            return []
-
-    async def _do(self, verbs: list[twiml.Verb]) -> None:
-        for position, verb in enumerate(verbs):
-            match verb:
-                case twiml.ConnectStream():
-                    await self._stream(verb)
-                case twiml.Pause(seconds):
-                    await self._clock.sleep(seconds)
-                case twiml.PlayDigits(digits):
-                    await self._clock.sleep(0.5 * len(digits))
-                case twiml.Dial(number):
-                    self._leg.transferred_to.append(number)
-                    if number in self._switch.callees:
-                        await self._clock.sleep(_TRANSFERRED_SEC)
-                case twiml.Reject() if position > 0:
-                    self._switch.violation("<Reject> can only come first")
-                    return
-                case twiml.Hangup() | twiml.Reject():
-                    return
-
-    # --- media -------------------------------------------------------------------------------
-
-    async def _stream(self, connect: twiml.ConnectStream) -> None:
-        """Connect the media socket and carry audio until the other side closes it."""
-        leg, fault = self._leg, self._switch.faults.strike("media")
-        leg.stream_parameters = dict(connect.parameters)
-        if fault is not None and fault.kind == "never_connects":
-            return
-        with self._exchange.pace.outstanding():
-            socket = await self._connect(connect.url)
-        if socket is None or leg.handset is None:
-            return
-        stream = MediaStream(
-            socket,
-            leg,
-            leg.handset,
-            account_sid=self._switch.account_sid,
-            hang_up=lambda: self._end("completed", "callee"),
-            violation=self._switch.violation,
-        )
-        dropped = False
-        try:
-            if fault is not None and fault.kind == "no_start":
-                await stream.read()
-                return
-            await stream.begin(connect.parameters)
-            with self._exchange.pace.streaming(stream):
-                if fault is None or fault.kind != "dropped":
-                    await stream.read()
-                    return
-                dropped = True
-                await self._read_until_dropped(stream)
-        except (aiohttp.ClientError, ConnectionError) as error:
-            _log.info("call %s lost its media socket: %s", leg.sid, type(error).__name__)
-        finally:
-            if dropped:
-                stream.abort()
-            with self._exchange.pace.outstanding():
-                await stream.finish()
-
-    async def _read_until_dropped(self, stream: MediaStream) -> None:
-        try:
-            async with self._clock.timeout(_DROPPED_SEC):
-                await stream.read()
-        except TimeoutError:
-            stream.abort()
-            self._end("completed", "network")
-
-    async def _connect(self, url: str) -> GatheringSocket | None:
-        headers = {
-            "X-Twilio-Signature": signature(url, {}, self._switch.auth_token),
-            "User-Agent": "Twilio.TmeWs/1.0",
-        }
-        try:
-            async with asyncio.timeout(_CONNECT_SEC):
-                socket = await self._exchange.http.ws_connect(
-                    URL(url, encoded=True),
-                    headers=headers,
-                    autoping=False,
-                    max_msg_size=16 * 1024 * 1024,
-                )
-                return cast("GatheringSocket", socket)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            _log.info("call %s: no media socket: %s", self._leg.sid, type(error).__name__)
-            return None
-
     # --- the end -----------------------------------------------------------------------------
 
-    def _end(self, status: str, ended_by: str) -> None:
-        self._leg.end(status, ended_by, self._clock.now())  # type: ignore[arg-type]
+    def _end(self, status: Status, ended_by: EndedBy) -> None:
+        self._leg.end(status, ended_by, self._clock.now())
 
     def _tell_soon(self, event: str, status: str | None = None) -> None:
         webhook = self._telling.progress(event, status)
@@ -296,5 +197,15 @@ class Course:
                 pass
 
 
-def _failed(answer: WebhookAnswer) -> bool:
-    return answer.status is None or not 200 <= answer.status < 300
+async def carry_until(over: Future[Leg], exchange: Exchange, leg: LegRecord) -> None:
+    """Carry `leg`, and give it to `over` once it has ended and everybody was told."""
+    closed = RuntimeError("the phone network was closed during the call")
+    try:
+        await Course(exchange, leg).run()
+    finally:
+        # Whoever waits may stop waiting at any moment.
+        with contextlib.suppress(InvalidStateError):
+            if leg.live:
+                over.set_exception(closed)
+            else:
+                over.set_result(leg.snapshot())

@@ -21,7 +21,7 @@ from patter_core.simulator.playback import PlaybackQueue
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from patter_core.simulator.callee import Handset
+    from patter_core.simulator.handset import Handset
     from patter_core.simulator.leg import LegRecord
     from patter_core.simulator.twilio.gathering import GatheringSocket
 
@@ -141,6 +141,11 @@ class MediaStream:
         """See `PacedStream.send_frame`."""
         if not self._leg.live or self._socket.closed:
             return
+        if (thinking := self._handset.thinking) is not None:
+            # Time waits for our own ears; they are never far behind.
+            await asyncio.wait([asyncio.wrap_future(thinking)])
+            if not self._leg.live or self._socket.closed:
+                return
         played, marks = self._queue.play()
         spoken = self._speak(played)
         self._frames += 1
@@ -149,6 +154,8 @@ class MediaStream:
         try:
             for name in marks:
                 await self._echo(name)
+            for key in self._handset.pressed:
+                await self._press(key)
             # A side that reads nothing gets nothing more, or our own buffer would fill and block.
             if not self.lagging:
                 await self._send_audio(spoken)
@@ -223,6 +230,16 @@ class MediaStream:
                 "event": "mark",
                 "sequenceNumber": self._next(),
                 "mark": {"name": name},
+                "streamSid": self.sid,
+            }
+        )
+
+    async def _press(self, key: str) -> None:
+        await self._send(
+            {
+                "event": "dtmf",
+                "sequenceNumber": self._next(),
+                "dtmf": {"track": "inbound_track", "digit": key},
                 "streamSid": self.sid,
             }
         )

@@ -37,7 +37,7 @@ def call_resource(switch: Switch, leg: LegRecord) -> dict[str, Any]:
         "duration": str(duration) if ended else None,
         "price": _price(switch, leg),
         "price_unit": "USD",
-        "direction": "outbound-api",
+        "direction": leg.direction,
         "answered_by": leg.answered_by,
         "api_version": "2010-04-01",
         "forwarded_from": None,

@@ -40,7 +40,7 @@ class Telling:
             "Called": leg.to,
             "CallStatus": status or leg.status,
             "ApiVersion": "2010-04-01",
-            "Direction": "outbound-api",
+            "Direction": leg.direction,
             "FromCity": "",
             "FromCountry": "US",
             "ToCity": "",

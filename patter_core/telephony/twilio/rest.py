@@ -19,6 +19,7 @@ from patter_core.errors import (
     CarrierUnclear,
 )
 from patter_core.telephony.carrier import CallListing, CarrierCall, CarrierCallId, DialRequest
+from patter_core.telephony.twilio import twiml
 from patter_core.telephony.twilio.answers import (
     NO_SUCH_CALL,
     NOT_IN_PROGRESS,
@@ -136,6 +137,13 @@ class TwilioLine:
         over = error_code(answer.content) in (NO_SUCH_CALL, NOT_IN_PROGRESS)
         if not (answer.ok or over):
             raise CarrierError(f"Twilio did not hang up (HTTP {answer.status})")
+
+    async def transfer(self, call: CarrierCallId, *, to: str, time_limit_sec: int) -> None:
+        """See `Line.transfer`."""
+        form = [("Twiml", twiml.dial(to)), ("TimeLimit", str(time_limit_sec))]
+        answer = await self._ask("POST", _path(call), form=form)
+        if not answer.ok:
+            raise CarrierError(f"Twilio did not transfer (HTTP {answer.status})")
 
     async def _ask(
         self,

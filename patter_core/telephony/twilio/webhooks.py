@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, cast, get_args
 from urllib.parse import urlsplit
 
 from twilio.request_validator import RequestValidator
-from twilio.twiml.voice_response import Connect, Stream, VoiceResponse
 
 from patter_core.telephony.carrier import (
     CallProgress,
@@ -19,6 +18,7 @@ from patter_core.telephony.carrier import (
     CarrierStatus,
     MachineVerdict,
 )
+from patter_core.telephony.twilio import twiml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,21 +100,11 @@ class TwilioWebhooks:
 
     def connect_answer(self, *, media_url: str, callref: str) -> str:
         """See `Webhooks.connect_answer`."""
-        stream = Stream(url=media_url)
-        # A stream's URL may not have a query, so the reference travels beside it.
-        stream.parameter(name="callref", value=callref)
-        connect = Connect()
-        connect.append(stream)
-        response = VoiceResponse()
-        response.append(connect)
-        response.hangup()
-        return str(response)
+        return twiml.connect_stream(media_url, callref)
 
     def hang_up_answer(self) -> str:
         """See `Webhooks.hang_up_answer`."""
-        response = VoiceResponse()
-        response.hangup()
-        return str(response)
+        return twiml.hang_up()
 
     @property
     def answer_content_type(self) -> str:

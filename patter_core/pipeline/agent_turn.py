@@ -1,0 +1,217 @@
+"""One turn of the agent, from the model's first word to the voice's last."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from patter_core.errors import ProviderError
+from patter_core.pipeline.language_model import TextPiece, TokensUsed
+from patter_core.pipeline.sentences import SentenceSplitter
+from patter_core.pipeline.strangers import streamed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from patter_core.pipeline.language_model import LanguageModel, Message
+    from patter_core.pipeline.meter import Meter, ReplyWatch
+    from patter_core.pipeline.playback import Playback, Wish
+    from patter_core.pipeline.resources import Resources
+    from patter_core.pipeline.text_to_speech import TextToSpeech
+
+_PIECES_AHEAD = 64  # How far a model may write ahead of what is spoken.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Studio:
+    """What every turn of one conversation is made with.
+
+    Attributes:
+        model_sec: How long each piece of the model's reply may take to come.
+        voice_sec: How long each piece of audio may take to come.
+        ask: Where playback's wishes go.
+    """
+
+    llm: LanguageModel
+    tts: TextToSpeech
+    model_sec: float
+    voice_sec: float
+    resources: Resources
+    playback: Playback
+    meter: Meter
+    ask: Callable[[Sequence[Wish]], None]
+
+
+class AgentTurn:
+    """One turn: what is written is voiced piece by piece, into playback.
+
+    The model is read on, in a task of its own, while its first sentences are spoken. A turn that
+    was dropped sends nothing any more, however its providers take the cancellation.
+
+    Attributes:
+        audible: Something of it was sent.
+        watch: Times it, when it is a reply.
+    """
+
+    def __init__(self, studio: Studio, watch: ReplyWatch | None = None) -> None:
+        """Store what is needed. Nothing is written yet."""
+        self.audible = False
+        self.watch = watch
+        self._studio = studio
+        self._written: asyncio.Queue[str | ProviderError | None] = asyncio.Queue()
+        self._writes = False
+        self._room = asyncio.Semaphore(_PIECES_AHEAD)
+        self._voiced = False
+        self._tasks: list[asyncio.Task[None]] = []
+        self._dropped = False
+        self._awaited: Callable[[], bool] | None = None
+        self._moved: asyncio.Future[None] | None = None
+
+    def owns(self, task: asyncio.Task[None]) -> None:
+        """Cancel `task` as well when this turn is dropped."""
+        self._tasks.append(task)
+
+    def drop(self) -> list[str]:
+        """Cancel it, and return the pieces that nobody began to voice."""
+        self._dropped = True
+        for task in self._tasks:
+            task.cancel()
+        unvoiced: list[str] = []
+        while not self._written.empty():
+            piece = self._written.get_nowait()
+            if isinstance(piece, str):
+                unvoiced.append(piece)
+        self._written.put_nowait(None)  # Whatever survives its cancellation has nothing to do.
+        return unvoiced
+
+    def write(self, pieces: Iterable[str]) -> None:
+        """Let it be these pieces, and nothing more."""
+        for piece in pieces:
+            self._written.put_nowait(piece)
+        self._written.put_nowait(None)
+
+    async def think(self, messages: Sequence[Message]) -> None:
+        """Let it be the model's answer to `messages`, which is asked twice if it must be."""
+        ending: ProviderError | None = None
+        try:
+            try:
+                await self._think_once(messages)
+            except ProviderError as error:
+                if self._writes or not error.retryable:
+                    raise
+                await self._think_once(messages)
+        except ProviderError as error:
+            ending = error
+        self._written.put_nowait(ending)
+
+    async def _think_once(self, messages: Sequence[Message]) -> None:
+        studio, splitter, written, used = self._studio, SentenceSplitter(), 0, None
+        events = streamed(
+            studio.llm,
+            lambda: studio.llm.reply(messages, studio.resources),
+            studio.resources.clock,
+            studio.model_sec,
+        )
+        try:
+            async with aclosing(events) as reply:
+                async for event in reply:
+                    match event:
+                        case TextPiece(text=text):
+                            if self.watch is not None:
+                                self.watch.token()
+                            written += len(text)
+                            await self._put(splitter.feed(text))
+                        case TokensUsed():
+                            used = event
+                        case _:
+                            assert_never(event)
+            await self._put(splitter.flush())
+        finally:
+            studio.meter.model_answered(messages, written, used)
+
+    async def _put(self, pieces: list[str]) -> None:
+        for piece in pieces:
+            await self._room.acquire()
+            if self._dropped:
+                return
+            self._writes = True
+            self._written.put_nowait(piece)
+
+    async def speak(self) -> None:
+        """Voice what is written, to its end. It is heard later.
+
+        Raises:
+            ProviderError: The model or the voice failed for good; what was voiced goes on playing.
+        """
+        while isinstance(piece := await self._written.get(), str):
+            self._room.release()
+            await self.until(lambda: self._studio.playback.hungry)
+            await self.voice(piece)
+        if piece is not None:
+            raise piece
+
+    async def voice(self, piece: str) -> None:
+        """Voice one piece; once more if the first attempt gave no sound and none came before.
+
+        Raises:
+            ProviderError: It could not be spoken, or not to its end.
+        """
+        if self._dropped:
+            return
+        self._studio.playback.begin_piece(piece)
+        try:
+            try:
+                await self._voice_once(piece)
+            except ProviderError as error:
+                if self._voiced or not error.retryable:
+                    raise
+                await self._voice_once(piece)
+        except ProviderError:
+            self._end_piece()
+            raise
+        self._end_piece()
+
+    def _end_piece(self) -> None:
+        if not self._dropped:
+            self._studio.ask(self._studio.playback.end_piece())
+
+    async def _voice_once(self, piece: str) -> None:
+        studio = self._studio
+        studio.meter.voice_asked(piece)
+        if self.watch is not None:
+            self.watch.voice_asked()
+        chunks = streamed(
+            studio.tts,
+            lambda: studio.tts.speak(piece, studio.resources),
+            studio.resources.clock,
+            studio.voice_sec,
+        )
+        async with aclosing(chunks) as audio:
+            async for chunk in audio:
+                if self._dropped:
+                    return
+                if chunk:
+                    self._voiced = True
+                    if self.watch is not None:
+                        self.watch.byte()
+                    studio.ask(studio.playback.feed(chunk))
+
+    async def until(self, came: Callable[[], bool]) -> None:
+        """Wait for something that only the callee's audio or a mark can bring about."""
+        if came():
+            return
+        self._moved = asyncio.get_running_loop().create_future()
+        self._awaited = came
+        try:
+            await self._moved
+        finally:
+            self._awaited = None
+
+    def look_around(self) -> None:
+        """See whether what is awaited came."""
+        if self._awaited is not None and self._awaited():
+            self._awaited = None
+            if self._moved is not None and not self._moved.done():
+                self._moved.set_result(None)

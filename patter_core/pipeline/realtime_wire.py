@@ -1,0 +1,450 @@
+"""OpenAI Realtime on the wire (GA): what we write, and the server's events as we read them.
+
+Real servers send keys that nobody documents, so reading is loose: what is there is taken, what we
+need not know is left, and what cannot be read at all is `None`.
+"""
+
+from __future__ import annotations
+
+import binascii
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+# --- what we write ---------------------------------------------------------------------------
+
+
+def session_update(session: Mapping[str, Any], *, event_id: str) -> str:
+    """Change the fields of the session that are given, and no others."""
+    fields = {"type": "realtime", **session}
+    return _text({"type": "session.update", "event_id": event_id, "session": fields})
+
+
+def append_audio(audio: bytes) -> str:
+    """The callee's audio, in the session's encoding."""
+    # Written by hand, because it is written fifty times a second.
+    encoded = binascii.b2a_base64(audio, newline=False).decode("ascii")
+    return f'{{"type":"input_audio_buffer.append","audio":"{encoded}"}}'
+
+
+def create_item(item: Mapping[str, Any]) -> str:
+    """Add `item` at the end of the conversation."""
+    return _text({"type": "conversation.item.create", "item": item})
+
+
+def truncate_item(item_id: str, audio_end_ms: int) -> str:
+    """Make the model forget what of its speech was not heard."""
+    return _text(
+        {
+            "type": "conversation.item.truncate",
+            "item_id": item_id,
+            "content_index": 0,
+            "audio_end_ms": audio_end_ms,
+        }
+    )
+
+
+def create_response(response: Mapping[str, Any], *, event_id: str) -> str:
+    """Ask the model to speak."""
+    return _text({"type": "response.create", "event_id": event_id, "response": response})
+
+
+def cancel_response(response_id: str) -> str:
+    """Ask the model to stop."""
+    return _text({"type": "response.cancel", "response_id": response_id})
+
+
+def message_item(role: Literal["user", "assistant", "system"], text: str) -> dict[str, Any]:
+    """A message as an item of text."""
+    kind = "output_text" if role == "assistant" else "input_text"
+    return {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
+
+
+def call_item(call_id: str, name: str, arguments: str) -> dict[str, Any]:
+    """The model's wish for a tool as an item."""
+    return {"type": "function_call", "call_id": call_id, "name": name, "arguments": arguments}
+
+
+def output_item(call_id: str, output: str) -> dict[str, Any]:
+    """A tool's answer as an item."""
+    return {"type": "function_call_output", "call_id": call_id, "output": output}
+
+
+def _text(event: Mapping[str, Any]) -> str:
+    try:
+        return orjson.dumps(event).decode()
+    except TypeError:
+        # What a model or a person wrote may hold letters that no encoding takes.
+        return json.dumps(event, ensure_ascii=False).encode(errors="replace").decode()
+
+
+# --- what we read ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCreated:
+    """The first event of every connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionUpdated:
+    """The session is as we asked, from here on in the order of events."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """The callee began to speak, so many milliseconds into the audio of this connection."""
+
+    item_id: str
+    audio_start_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    """The callee finished."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What the callee said becomes an item."""
+
+    item_id: str
+    previous_item_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A tool that the model asks for."""
+
+    item_id: str
+    call_id: str
+    name: str
+    arguments: str
+    completed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ItemAdded:
+    """The conversation has one more item, after `previous_item_id`."""
+
+    item_id: str
+    previous_item_id: str | None
+    kind: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionDelta:
+    """More of what the callee said."""
+
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TranscriptionUsage:
+    """What understanding one utterance took: tokens, or seconds of audio."""
+
+    input_text_tokens: int = 0
+    input_audio_tokens: int = 0
+    output_tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Transcribed:
+    """All of what the callee said; "" when it could not be understood."""
+
+    item_id: str
+    text: str
+    usage: TranscriptionUsage
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseCreated:
+    """The model begins to answer; `ask` is the name of our request, "" for the server's own."""
+
+    response_id: str
+    ask: str
+
+
+@dataclass(frozen=True, slots=True)
+class AudioDelta:
+    """More of the agent's speech, in the session's encoding."""
+
+    response_id: str
+    item_id: str
+    audio: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """More of the words of the agent's speech."""
+
+    response_id: str
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextDone:
+    """All the words of one item of the agent's speech."""
+
+    response_id: str
+    item_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputDone:
+    """An item of a response is complete, or was broken off."""
+
+    response_id: str
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseUsage:
+    """Tokens of one response. The cached ones are among the input."""
+
+    input_text_tokens: int = 0
+    input_audio_tokens: int = 0
+    cached_text_tokens: int = 0
+    cached_audio_tokens: int = 0
+    output_text_tokens: int = 0
+    output_audio_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseDone:
+    """A response is over, one way or another.
+
+    Attributes:
+        status: completed, cancelled, incomplete or failed.
+        error: The service's word for what failed; "" when it has none.
+        messages: The items of speech in it.
+    """
+
+    response_id: str
+    ask: str
+    status: str
+    error: str
+    messages: tuple[str, ...]
+    calls: tuple[FunctionCall, ...]
+    usage: ResponseUsage
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """The least that is left of any limit, as a share of it, and when it is whole again."""
+
+    remaining: float
+    reset_sec: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """The server objects, perhaps to the client event named `event_id`; the session stays open."""
+
+    kind: str
+    code: str
+    param: str
+    event_id: str
+
+
+ServerEvent = (
+    SessionCreated
+    | SessionUpdated
+    | SpeechStarted
+    | SpeechStopped
+    | Committed
+    | ItemAdded
+    | TranscriptionDelta
+    | Transcribed
+    | ResponseCreated
+    | AudioDelta
+    | TextDelta
+    | TextDone
+    | OutputDone
+    | ResponseDone
+    | RateLimits
+    | Fault
+)
+"""What a phone engine needs to know of the 46 events that there are."""
+
+ASK = "ask"
+"""The key of a response's metadata that bears the name of our request."""
+
+
+class UnreadableEvent(ValueError):
+    """The server sent something that is no event, or lacks what its type must have."""
+
+
+def read(frame: str) -> ServerEvent | None:
+    """The event of a text frame; None for those that we need not know.
+
+    Raises:
+        UnreadableEvent: It is none.
+    """
+    try:
+        event: Any = orjson.loads(frame)
+        reader = _READERS.get(event["type"])
+        return None if reader is None else reader(event)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise UnreadableEvent(type(error).__name__) from error
+
+
+def _item_added(event: dict[str, Any]) -> ItemAdded:
+    item = event["item"]
+    previous = event.get("previous_item_id")
+    return ItemAdded(item["id"], previous, item["type"], item.get("role") or "")
+
+
+def _transcribed(event: dict[str, Any]) -> Transcribed:
+    usage: dict[str, Any] = event.get("usage") or {}
+    details: dict[str, Any] = usage.get("input_token_details") or {}
+    text_tokens = details.get("text_tokens") or 0
+    audio_tokens = details.get("audio_tokens")
+    if audio_tokens is None:
+        audio_tokens = max(0, (usage.get("input_tokens") or 0) - text_tokens)
+    return Transcribed(
+        event["item_id"],
+        _string(event["transcript"]),
+        TranscriptionUsage(
+            input_text_tokens=text_tokens,
+            input_audio_tokens=audio_tokens,
+            output_tokens=usage.get("output_tokens") or 0,
+            seconds=float(usage.get("seconds") or 0.0),
+        ),
+    )
+
+
+def _response_created(event: dict[str, Any]) -> ResponseCreated:
+    response = event["response"]
+    return ResponseCreated(_string(response["id"]), _ask(response))
+
+
+def _response_done(event: dict[str, Any]) -> ResponseDone:
+    response = event["response"]
+    details: dict[str, Any] = response.get("status_details") or {}
+    error: dict[str, Any] = details.get("error") or {}
+    output: list[dict[str, Any]] = response.get("output") or []
+    return ResponseDone(
+        response_id=_string(response["id"]),
+        ask=_ask(response),
+        status=_string(response["status"]),
+        error=_string(error.get("code") or ""),
+        messages=tuple(_string(item["id"]) for item in output if item["type"] == "message"),
+        calls=tuple(_function_call(item) for item in output if item["type"] == "function_call"),
+        usage=_response_usage(response.get("usage") or {}),
+    )
+
+
+def _function_call(item: dict[str, Any]) -> FunctionCall:
+    return FunctionCall(
+        item_id=item.get("id") or "",
+        call_id=_string(item["call_id"]),
+        name=_string(item["name"]),
+        arguments=_string(item.get("arguments") or "{}"),
+        completed=item.get("status", "completed") == "completed",
+    )
+
+
+def _response_usage(usage: dict[str, Any]) -> ResponseUsage:
+    into: dict[str, Any] = usage.get("input_token_details") or {}
+    cached: dict[str, Any] = into.get("cached_tokens_details") or {}
+    out: dict[str, Any] = usage.get("output_token_details") or {}
+    cached_audio: int = cached.get("audio_tokens") or 0
+    cached_text: int = cached.get("text_tokens") or 0
+    if not cached:
+        cached_text = into.get("cached_tokens") or 0
+    return ResponseUsage(
+        input_text_tokens=into.get("text_tokens") or 0,
+        input_audio_tokens=into.get("audio_tokens") or 0,
+        cached_text_tokens=cached_text,
+        cached_audio_tokens=cached_audio,
+        output_text_tokens=out.get("text_tokens") or 0,
+        output_audio_tokens=out.get("audio_tokens") or 0,
+    )
+
+
+def _ask(response: dict[str, Any]) -> str:
+    metadata: dict[str, Any] = response.get("metadata") or {}
+    return _string(metadata.get(ASK) or "")
+
+
+def _rate_limits(event: dict[str, Any]) -> RateLimits:
+    shares = [
+        (limit["remaining"] / limit["limit"], float(limit.get("reset_seconds") or 0.0))
+        for limit in event["rate_limits"]
+        if limit.get("limit")
+    ]
+    return RateLimits(*min(shares, default=(1.0, 0.0)))
+
+
+def _fault(event: dict[str, Any]) -> Fault:
+    error = event["error"]
+    return Fault(
+        kind=error.get("type") or "",
+        code=error.get("code") or "",
+        param=error.get("param") or "",
+        event_id=error.get("event_id") or "",
+    )
+
+
+def _audio_delta(event: dict[str, Any]) -> AudioDelta:
+    audio = binascii.a2b_base64(event["delta"])
+    return AudioDelta(event["response_id"], event["item_id"], audio)
+
+
+def _text_delta(event: dict[str, Any]) -> TextDelta:
+    return TextDelta(event["response_id"], event["item_id"], _string(event["delta"]))
+
+
+def _text_done(event: dict[str, Any]) -> TextDone:
+    return TextDone(event["response_id"], event["item_id"], _string(event["transcript"]))
+
+
+def _string(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+_READERS: dict[str, Callable[[dict[str, Any]], ServerEvent]] = {
+    "session.created": lambda _: SessionCreated(),
+    "session.updated": lambda _: SessionUpdated(),
+    "input_audio_buffer.speech_started": lambda event: SpeechStarted(
+        _string(event["item_id"]), int(event["audio_start_ms"])
+    ),
+    "input_audio_buffer.speech_stopped": lambda event: SpeechStopped(_string(event["item_id"])),
+    "input_audio_buffer.committed": lambda event: Committed(
+        _string(event["item_id"]), event.get("previous_item_id")
+    ),
+    "conversation.item.added": _item_added,
+    "conversation.item.created": _item_added,
+    "conversation.item.input_audio_transcription.delta": lambda event: TranscriptionDelta(
+        _string(event["item_id"]), _string(event.get("delta") or "")
+    ),
+    "conversation.item.input_audio_transcription.completed": _transcribed,
+    "conversation.item.input_audio_transcription.failed": lambda event: Transcribed(
+        _string(event["item_id"]), "", TranscriptionUsage()
+    ),
+    "response.created": _response_created,
+    "response.output_audio.delta": _audio_delta,
+    "response.output_audio_transcript.delta": _text_delta,
+    "response.output_audio_transcript.done": _text_done,
+    "response.output_item.done": lambda event: OutputDone(
+        _string(event["response_id"]), _string(event["item"]["id"])
+    ),
+    "response.done": _response_done,
+    "rate_limits.updated": _rate_limits,
+    "error": _fault,
+}

@@ -1,0 +1,1 @@
+"""A scripted OpenAI Realtime service on loopback."""

@@ -1,0 +1,271 @@
+"""How a function with types and a docstring becomes a schema, and is called with what fits it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from types import NoneType, UnionType
+from typing import Annotated, Any, NotRequired, Union, cast, get_args, get_origin, get_type_hints
+
+from pydantic import Field, PydanticUserError, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError
+from typing_extensions import TypedDict
+
+from patter_core.errors import ConfigError
+from patter_core.tools.docstring import read_docstring
+from patter_core.tools.invocation import ToolError
+
+_REFUSED = {
+    inspect.Parameter.VAR_POSITIONAL: "takes *{0}: a model can only name single arguments",
+    inspect.Parameter.VAR_KEYWORD: "takes **{0}: a model can only name single arguments",
+    inspect.Parameter.POSITIONAL_ONLY: "takes {0!r} by position only: arguments come by name",
+}
+
+
+class TypedFunction:
+    """A handler `(arguments, context)` around a function that wants its own arguments.
+
+    Attributes:
+        function: What is called, with values of the types that it declares.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        adapter: TypeAdapter[dict[str, Any]],
+        context_name: str | None,
+        null_means_default: frozenset[str],
+    ) -> None:
+        """Keep what was derived."""
+        self.function = function
+        self.__name__ = getattr(function, "__name__", "")
+        self._adapter = adapter
+        self._context_name = context_name
+        self._null_means_default = null_means_default
+
+    def __call__(self, arguments: Mapping[str, Any], context: object) -> Any:  # noqa: ANN401
+        """What the function returns: an answer, an awaitable or an async iterator.
+
+        Raises:
+            ToolError: The arguments fit the schema and still not the types.
+        """
+        present = {
+            name: value
+            for name, value in arguments.items()
+            if value is not None or name not in self._null_means_default
+        }
+        try:
+            values = dict(self._adapter.validate_python(present))
+        except ValidationError as error:
+            raise ToolError(_problems(error), code="invalid_arguments") from error
+        if self._context_name is not None:
+            values[self._context_name] = context
+        return self.function(**values)
+
+
+def derive_function(
+    function: Callable[..., Any], context_type: type, *, strict: bool
+) -> tuple[TypedFunction, dict[str, Any], str]:
+    """What a model needs to know about `function`, from its signature and docstring.
+
+    Args:
+        function: Any callable but a class.
+        context_type: A parameter annotated with it is given the context.
+        strict: Make the schema fit OpenAI's strict mode: every argument required, and null for
+            what has a default.
+
+    Returns:
+        The handler, the schema of its arguments, and its description.
+
+    Raises:
+        ConfigError: A parameter cannot be put into a schema; it is named.
+    """
+    name = getattr(function, "__name__", type(function).__name__)
+    hints = _hints(function, name)
+    docs = read_docstring(inspect.getdoc(function) or "")
+    fields: dict[str, Any] = {}
+    null_means_default: set[str] = set()
+    context_name: str | None = None
+    for parameter in inspect.signature(function).parameters.values():
+        hint = hints.get(parameter.name, parameter.empty)
+        if parameter.kind in _REFUSED:
+            refused = _REFUSED[parameter.kind].format(parameter.name)
+            raise ConfigError(f"tool {name!r} {refused}")
+        if _is_context(parameter.name, hint, context_type):
+            context_name = parameter.name
+            continue
+        if hint is parameter.empty:
+            _no_type(name, parameter.name)
+        if strict and parameter.default is not parameter.empty and not _takes_none(hint):
+            hint = _nullable(hint)
+            null_means_default.add(parameter.name)
+        described = docs.arguments.get(parameter.name)
+        fields[parameter.name] = _field(hint, parameter.default, described)
+    adapter, schema = _schema(name, fields)
+    if strict:
+        schema = _strict(schema)
+    typed = TypedFunction(function, adapter, context_name, frozenset(null_means_default))
+    return typed, schema, docs.description
+
+
+def _no_type(function: str, parameter: str) -> None:
+    if parameter == "arguments":
+        raise ConfigError(
+            f"tool {function!r} takes (arguments, context): pass parameters= with the schema of "
+            "its arguments"
+        )
+    raise ConfigError(f"tool {function!r}: parameter {parameter!r} needs a type")
+
+
+def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
+    while isinstance(function, partial):
+        function = function.func
+    target = function if inspect.isroutine(function) else type(function).__call__
+    try:
+        return get_type_hints(target, include_extras=True)
+    except (NameError, AttributeError) as error:
+        raise ConfigError(
+            f"tool {name!r}: an annotation cannot be resolved ({error}); define its types where "
+            "the whole module sees them"
+        ) from error
+
+
+def _is_context(name: str, hint: object, context_type: type) -> bool:
+    if hint is context_type or context_type in get_args(hint):
+        return True
+    plain = get_origin(hint) or hint
+    return name == "context" and plain in (inspect.Parameter.empty, dict, Mapping, Any)
+
+
+def _takes_none(hint: object) -> bool:
+    if get_origin(hint) is Annotated:
+        return _takes_none(get_args(hint)[0])
+    if get_origin(hint) in (Union, UnionType):
+        return NoneType in get_args(hint)
+    return hint is None or hint is NoneType or hint is Any
+
+
+def _nullable(hint: Any) -> Any:  # noqa: ANN401 - a type
+    """`hint` or None, with what was annotated kept on the outside, for its description."""
+    if get_origin(hint) is Annotated:
+        inner, *notes = get_args(hint)
+        # Only a description may move outwards: a bound would then be asked of null as well.
+        outer = [note for note in notes if isinstance(note, str)]
+        nullable = _or_none(_annotated(inner, notes))
+        return _annotated(nullable, outer) if outer else nullable
+    return _or_none(hint)
+
+
+# These types are made at run time, which type checkers do not follow.
+def _annotated(hint: Any, notes: Sequence[Any]) -> Any:  # noqa: ANN401 - a type
+    made: Any = Annotated
+    return made[(hint, *notes)]
+
+
+def _or_none(hint: Any) -> Any:  # noqa: ANN401 - a type
+    made: Any = Union
+    return made[hint, None]
+
+
+def _field(hint: Any, default: object, described: str | None) -> Any:  # noqa: ANN401 - a type
+    """The type of one field, with its description and default, as pydantic reads them."""
+    notes = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    spoken = next((note for note in notes if isinstance(note, str)), described)
+    if any(getattr(note, "description", None) for note in notes):
+        spoken = None  # A Field of its own says it already.
+    shown: dict[str, Any] | None = None
+    if default is not inspect.Parameter.empty and default is not None and _is_json(default):
+        shown = {"default": default}
+    details = Field(json_schema_extra=shown)
+    if spoken is not None:
+        details = Field(description=spoken, json_schema_extra=shown)
+    annotated = _annotated(hint, [details])
+    made: Any = NotRequired
+    return annotated if default is inspect.Parameter.empty else made[annotated]
+
+
+def _is_json(value: object) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _schema(
+    name: str, fields: dict[str, Any]
+) -> tuple[TypeAdapter[dict[str, Any]], dict[str, Any]]:
+    make: Any = TypedDict
+    shape: Any = make("Arguments", fields)
+    shape.__pydantic_config__ = {"extra": "forbid"}
+    try:
+        adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(shape)
+        schema = adapter.json_schema()
+    except (PydanticUserError, PydanticSchemaGenerationError) as error:
+        raise ConfigError(
+            f"tool {name!r}: its parameters cannot be described as JSON Schema"
+        ) from error
+    return adapter, _untitled(schema)
+
+
+_KEYED_BY_NAME = ("properties", "$defs")
+_VALUES = ("default", "enum", "const", "examples", "required")
+
+
+def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
+    """Without the titles, which only repeat the names, and without null as a default."""
+    tidy: dict[str, Any] = {}
+    for key, value in schema.items():
+        if key != "title" and not (key == "default" and value is None):
+            tidy[key] = _each_schema(key, value, _untitled)
+    return tidy
+
+
+def _each_schema(
+    key: str,
+    value: Any,  # noqa: ANN401 - as above
+    change: Callable[[dict[str, Any]], dict[str, Any]],
+) -> Any:  # noqa: ANN401 - as above
+    """`value` of the keyword `key`, with every schema that is directly in it changed."""
+    if key in _KEYED_BY_NAME:
+        return {name: change(part) for name, part in value.items()}
+    if key in _VALUES:
+        return value
+    if isinstance(value, list):
+        items = cast("list[Any]", value)
+        return [
+            change(cast("dict[str, Any]", item)) if isinstance(item, dict) else item
+            for item in items
+        ]
+    return change(cast("dict[str, Any]", value)) if isinstance(value, dict) else value
+
+
+def _strict(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same schema as strict mode wants it, as far as that can be said without changing it."""
+    definitions: dict[str, Any] = schema.get("$defs", {})
+
+    def convert(part: dict[str, Any]) -> dict[str, Any]:
+        if "$ref" in part and len(part) > 1:
+            # A reference may have nothing beside it, so what it refers to is written out.
+            named: dict[str, Any] = definitions.get(str(part["$ref"]).rpartition("/")[2], {})
+            part = {**named, **{key: value for key, value in part.items() if key != "$ref"}}
+        made = {
+            key: _each_schema(key, value, convert)
+            for key, value in part.items()
+            if key != "default"
+        }
+        if "properties" in made:
+            made["required"] = list(made["properties"])
+            made["additionalProperties"] = False
+        return made
+
+    return convert(schema)
+
+
+def _problems(error: ValidationError) -> str:
+    """The fields that do not fit. What a validator says may quote a value, so it is left out."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    places = sorted({".".join(str(step) for step in problem["loc"]) for problem in found})
+    return f"These arguments cannot be used: {', '.join(places)[:300]}"
