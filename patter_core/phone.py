@@ -6,28 +6,35 @@ import asyncio
 import signal
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
 
 from patter_core.agent import Agent
+from patter_core.calls.bounds import is_e164
+from patter_core.calls.number_facts import canonical
 from patter_core.calls.result import CallResult, rejected
+from patter_core.calls.tally import DoNotCall
 from patter_core.errors import ArgumentError, ConfigError, PhoneClosed
 from patter_core.home_loop import HomeLoop
 from patter_core.phone_settings import checked_settings
 from patter_core.switchboard.live_call import LiveCall
-from patter_core.switchboard.order import CallRequest, Order
+from patter_core.switchboard.order import Order
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Mapping
     from pathlib import Path
     from types import TracebackType
 
     from patter_core.calls.ledger import CallLedger, CallRow
     from patter_core.calls.policy import DialPolicy
+    from patter_core.calls.request import CallRequest
     from patter_core.clock import Clock
     from patter_core.config import Limits
     from patter_core.guest_loop import GuestLoops
     from patter_core.open_phone import OpenPhone
     from patter_core.telephony.carrier import Carrier
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 AGENT_PARTS = (
     "system_prompt",
@@ -84,7 +91,8 @@ class Patter:
             phone_number: The number that rings, E.164; "" takes $PATTER_PHONE_NUMBER.
             webhook_url: Where the carrier reaches this process: a public host, https assumed; ""
                 takes $PATTER_WEBHOOK_URL. Not needed with an account of the phone network.
-            policy: Who may be rung.
+            policy: Who may be rung; None for `DialPolicy()`, or `DialPolicy.simulation()` with an
+                account of the phone network.
             ledger: Where calls are recorded: a path, ":memory:", or a ledger; None for
                 `calls.sqlite` in the state directory, or ":memory:" on the phone network.
             recordings: The folder of recordings; None for `recordings` beside the ledger, or, with
@@ -404,6 +412,38 @@ class Patter:
         phone = await self.opened()
         return await asyncio.wrap_future(phone.home.submit(_look, phone, call))
 
+    # --- who is not to be rung ---------------------------------------------------------------
+
+    async def do_not_call(self, number: str) -> bool:
+        """Put `number`, E.164, on the do-not-call list, which `DialPolicy(do_not_call=)` is about.
+
+        The list is the ledger's: one for all phones that share it.
+
+        Returns:
+            Whether it was not on the list yet.
+
+        Raises:
+            ArgumentError: It is no number in E.164 form.
+            LedgerError: It could not be written.
+        """
+        phone, number = await self.opened(), _listed(number)
+        entry = DoNotCall(number=number, added_at=self._settings.clock.wall())
+        return await _on(phone, phone.desk.exchange.ledger.add_do_not_call, entry)
+
+    async def remove_do_not_call(self, number: str) -> bool:
+        """Take `number` off the list again; whether it was there. Raises like `do_not_call`."""
+        phone, number = await self.opened(), _listed(number)
+        return await _on(phone, phone.desk.exchange.ledger.remove_do_not_call, number)
+
+    async def do_not_call_list(self) -> list[DoNotCall]:
+        """Everybody who is on the list, in the order of adding.
+
+        Raises:
+            LedgerError: It could not be read.
+        """
+        phone = await self.opened()
+        return await _on(phone, phone.desk.exchange.ledger.do_not_call_list)
+
     @property
     def guests(self) -> GuestLoops:
         """Where hooks run."""
@@ -418,6 +458,23 @@ class Patter:
     def limits(self) -> Limits:
         """Every timeout and bound."""
         return self._settings.limits
+
+
+async def _on(
+    phone: OpenPhone,
+    function: Callable[P, Coroutine[Any, Any, T]],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Await `function` on the engine's loop, from whichever loop this is."""
+    return await asyncio.wrap_future(phone.home.submit(function, *args, **kwargs))
+
+
+def _listed(number: str) -> str:
+    if not is_e164(number):
+        raise ArgumentError("number", "'number' must be in E.164 form, as in +14155552671")
+    # The one spelling in which the policy lets it be rung.
+    return canonical(number)
 
 
 async def _look(phone: OpenPhone, call: str) -> CallResult | None:

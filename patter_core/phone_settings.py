@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from patter_core.calls.bounds import E164_PATTERN
+from patter_core.calls.bounds import is_e164
 from patter_core.calls.policy import DialPolicy
 from patter_core.clock import Clock, SystemClock
 from patter_core.config import Limits, default_port, setting, state_directory
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from patter_core.telephony.carrier import Carrier
     from patter_core.tools.url_guard import UrlGuard
 
-_E164 = re.compile(E164_PATTERN.strip("^$"))
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=[^:]{{1,253}}(:|$)){_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?", re.IGNORECASE)
 _IN_MEMORY = ":memory:"
@@ -165,7 +164,7 @@ def _phone_number(number: str) -> str:
             "phone_number is missing: pass the number that rings people, as in "
             "phone_number='+14155550100', or set PATTER_PHONE_NUMBER"
         )
-    if not (isinstance(number, str) and _E164.fullmatch(number)):
+    if not is_e164(number):
         raise ConfigError(
             f"phone_number is {number!r}; it must be in E.164 form, as in '+14155550100'"
         )

@@ -22,8 +22,9 @@ from patter_core.switchboard.live_call import LiveCall
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+    from patter_core.calls.request import CallRequest
     from patter_core.open_phone import OpenPhone
-    from patter_core.switchboard.order import CallRequest, Order
+    from patter_core.switchboard.order import Order
 
     Approve = Callable[[CallRequest], Awaitable[bool | str] | bool | str]
     OnEvent = Callable[[ProgressEvent], Awaitable[None] | None]

@@ -6,10 +6,10 @@ import asyncio
 import logging
 from dataclasses import replace
 from datetime import timedelta
-from math import ceil
 from typing import TYPE_CHECKING
 
 from patter_core.calls.call import Call, Leg
+from patter_core.calls.cost import minutes_usd
 from patter_core.calls.result import CallResult, iso_time
 from patter_core.calls.transcript import capped
 from patter_core.errors import CarrierError, LedgerError
@@ -106,6 +106,5 @@ def cost_so_far(call: Call, providers: Cost, exchange: Exchange) -> Cost:
     if call.answered_at is None:
         return replace(providers, provisional=call.may_have_dialed)
     until = exchange.clock.now() if call.ended_at is None else call.ended_at
-    minutes = ceil(max(until - call.answered_at, 1.0) / 60)
-    telephony = round(minutes * exchange.carrier.usd_per_minute, 6)
+    telephony = minutes_usd(exchange.carrier.usd_per_minute, until - call.answered_at)
     return replace(providers, telephony=telephony, provisional=True)

@@ -228,12 +228,18 @@ class Operator:
         self._earlier = await place.earlier_result(order, exchange)
         if self._earlier is not None:
             return machine.AlreadyMade(status=self._earlier.status)
-        refused = place.judge(order, exchange) or await place.ask_approval(order, exchange)
-        refused = refused or place.dry_run(exchange) or await place.take_slot(exchange)
+        refused = place.judge(order, exchange) or await place.ask_consent(order, exchange)
+        refused = refused or await place.ask_approval(order, exchange)
+        refused = refused or await place.rehearse(order, exchange)
+        refused = refused or await place.take_slot(exchange)
         if refused is not None:
             return refused
         self._holds_slot = True
-        return await self._open_voice() or machine.GatesPassed()
+        refused = await self._open_voice()
+        if refused is not None:
+            return refused
+        await exchange.pace.wait(exchange.carrier.calls_per_second)
+        return machine.GatesPassed()
 
     async def _take_in(self, carrier_call_id: str) -> CallEvent:
         """Somebody rings us: a free line and a voice are all that it takes."""
@@ -288,12 +294,14 @@ class Operator:
             self.tell(machine.EngineFailed(code="provider_failed", sentence=sentence))
 
     async def _write_intent(self) -> None:
-        row = place.intent_row(self.order, self.call_id, self._exchange)
         try:
-            holder = await self._exchange.ledger.intend(row)
+            holder = await place.intend(self.order, self.call_id, self._exchange)
             if holder is None:
                 self._row_written = True
                 self.tell(machine.IntentWritten())
+                return
+            if isinstance(holder, machine.Refused):
+                self.tell(holder)
                 return
             # Another phone took the key since we looked: its call is ours.
             self._earlier = await place.earlier_result(self.order, self._exchange)

@@ -13,22 +13,7 @@ if TYPE_CHECKING:
 
     from patter_core.agent import Agent
     from patter_core.calls.arguments import CallArguments
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRequest:
-    """What an approval is asked about.
-
-    Attributes:
-        to: E.164.
-        price_estimate_usd: What the carrier is assumed to charge at most.
-    """
-
-    to: str
-    goal: str | None
-    first_message: str | None
-    max_duration_sec: int
-    price_estimate_usd: float
+    from patter_core.calls.request import CallRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ import math
 import sys
 from typing import TYPE_CHECKING
 
+from patter_core.calls.bounds import DEFAULT_DURATION_SEC
 from patter_core.errors import PatterError
 
 if TYPE_CHECKING:
@@ -24,18 +25,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 0
     try:
-        # Only now: help and mistakes must not wait for what a command needs.
-        from patter.cli.demo import DemoOptions, run_demo
-
-        demo = DemoOptions(
-            as_json=options.json, speed=options.speed, audible=not options.text, play=options.play
-        )
-        return run_demo(demo)
+        return _run(options)
     except PatterError as error:
         print(f"patter: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("patter: stopped", file=sys.stderr)
     return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    # Only now: help and mistakes must not wait for what a command needs.
+    if options.command == "policy":
+        from patter.cli.policy import run_policy_check
+
+        return run_policy_check(
+            options.number,
+            own_number=options.own_number,
+            max_duration_sec=options.max_duration_sec,
+            ledger=options.ledger,
+        )
+    from patter.cli.demo import DemoOptions, run_demo
+
+    demo = DemoOptions(
+        as_json=options.json, speed=options.speed, audible=not options.text, play=options.play
+    )
+    return run_demo(demo)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,7 +84,45 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--text", action="store_true", help="let words travel as text, without speech"
     )
+    _add_policy_check(
+        commands.add_parser(
+            "policy",
+            help="tell whether a number may be rung, and what each rule says",
+            description="What the dial policy says that phones have unless their developer chose "
+            "another.",
+        )
+    )
     return parser
+
+
+def _add_policy_check(policy: argparse.ArgumentParser) -> None:
+    verbs = policy.add_subparsers(dest="verb", metavar="VERB", title="verbs", required=True)
+    check = verbs.add_parser(
+        "check",
+        help="ask every rule about one number",
+        description="Asks every rule of the default policy about one number, at this moment, and "
+        "rings nobody. Exit code 0: it may be rung; 1: a rule refuses it.",
+    )
+    check.add_argument("number", help="the number to ring, E.164, as in +14155552671")
+    check.add_argument(
+        "--from",
+        dest="own_number",
+        metavar="NUMBER",
+        default="",
+        help="the number that rings (default: $PATTER_PHONE_NUMBER)",
+    )
+    check.add_argument(
+        "--max-duration-sec",
+        type=int,
+        metavar="N",
+        default=DEFAULT_DURATION_SEC,
+        help=f"how long the call may last (default: {DEFAULT_DURATION_SEC})",
+    )
+    check.add_argument(
+        "--ledger",
+        metavar="FILE",
+        help="whose calls and do-not-call list count (default: the one in the state directory)",
+    )
 
 
 def _speed(text: str) -> float:
