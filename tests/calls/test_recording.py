@@ -124,7 +124,7 @@ async def test_a_call_that_nobody_answers_leaves_no_file(network, recorded, tmp_
 
 
 async def test_it_is_announced_in_one_breath_with_the_disclosure(recorded):
-    policy = DialPolicy(
+    policy = DialPolicy.simulation(
         disclosure="I am a machine.", recording_announcement="This call is recorded."
     )
     result = await recorded(policy=policy, arguments={"first_message": "Good evening."})
@@ -133,7 +133,7 @@ async def test_it_is_announced_in_one_breath_with_the_disclosure(recorded):
 
 
 async def test_a_call_that_is_not_recorded_is_not_said_to_be(new_tool):
-    policy = DialPolicy(recording_announcement="This call is recorded.")
+    policy = DialPolicy.simulation(recording_announcement="This call is recorded.")
     result = await bounded(new_tool(phone={"policy": policy}).execute(to=CALLEE))
     assert not any("recorded" in text for _, text in said(result))
 
