@@ -46,10 +46,11 @@ def _run(options: argparse.Namespace) -> int:
         )
     from patter.cli.demo import DemoOptions, run_demo
 
-    demo = DemoOptions(
-        as_json=options.json, speed=options.speed, audible=not options.text, play=options.play
+    return run_demo(
+        DemoOptions(
+            as_json=options.json, speed=options.speed, audible=not options.text, play=options.play
+        )
     )
-    return run_demo(demo)
 
 
 def _parser() -> argparse.ArgumentParser:
