@@ -82,50 +82,52 @@ class Hooks:
             watch: Asked every 0.2 s; a yes leaves the call.
             ending_sec: How long a call that was left may take to end; then it is told as it is.
         """
+        if self.none and watch is None:
+            return live.result_blocking()
         plain = None if self.caller is None or is_async(self.caller) else self.caller
-        guests = [hook for hook in (self.caller, self.owner) if hook not in (None, plain)]
-        telling = home.submit(self._tell_guests, live, guests) if guests else None
-        result = _followed(live, plain, watch, ending_sec)
-        if telling is not None:
-            _, late = wait([telling], self.patience_sec)
-            if late:
-                telling.cancel()
-        return result
+        others = [hook for hook in (self.caller, self.owner) if hook not in (None, plain)]
+        telling = home.submit(self._tell_guests, live, others) if others else None
+        if not self._watched(live, plain, watch, ending_sec):
+            return live.snapshot()
+        if telling is not None and wait([telling], self.patience_sec)[1]:
+            telling.cancel()
+        return live.result_blocking()
+
+    def _watched(
+        self,
+        live: LiveCall,
+        plain: OnEvent | None,
+        watch: Callable[[], bool] | None,
+        ending_sec: float,
+    ) -> bool:
+        """Wait in the calling thread, where `plain` hears; whether the call came to its end."""
+        events: queue.SimpleQueue[ProgressEvent] = queue.SimpleQueue()
+        live.listen(events.put)
+        give_up_at: float | None = None
+        while True:
+            if give_up_at is not None:
+                if time.monotonic() > give_up_at:
+                    return False
+            elif watch is not None and watch():
+                live.leave()
+                give_up_at = time.monotonic() + ending_sec
+            try:
+                event = events.get(timeout=None if watch is None else _LOOK_EVERY_SEC)
+            except queue.Empty:
+                continue
+            if plain is not None:
+                try:
+                    plain(event)
+                except (Exception, asyncio.CancelledError):  # noqa: BLE001 - a user's, as below
+                    _log.exception("An on_event hook raised; the call goes on")
+            if isinstance(event, CallEnded):
+                return True
 
     async def _tell_guests(self, live: LiveCall, hooks: Sequence[OnEvent | None]) -> None:
         async for event in live.events():
             for hook in hooks:
                 if hook is not None:
                     await _heard(self.guests.call(self.guest_loop, hook, event))
-
-
-def _followed(
-    live: LiveCall, plain: OnEvent | None, watch: Callable[[], bool] | None, ending_sec: float
-) -> CallResult:
-    """The result, in a thread that waits for it, hears of events, and may have enough of it."""
-    if plain is None and watch is None:
-        return live.result_blocking()
-    events: queue.SimpleQueue[ProgressEvent] = queue.SimpleQueue()
-    live.listen(events.put)
-    give_up_at: float | None = None
-    while True:
-        if give_up_at is not None:
-            if time.monotonic() > give_up_at:
-                return live.snapshot()
-        elif watch is not None and watch():
-            live.leave()
-            give_up_at = time.monotonic() + ending_sec
-        try:
-            event = events.get(timeout=None if watch is None else _LOOK_EVERY_SEC)
-        except queue.Empty:
-            continue
-        if plain is not None:
-            try:
-                plain(event)
-            except (Exception, asyncio.CancelledError):  # noqa: BLE001 - a user's hook, as below
-                _log.exception("An on_event hook raised; the call goes on")
-        if isinstance(event, CallEnded):
-            return live.result_blocking()
 
 
 async def _call_here(hook: OnEvent, event: ProgressEvent) -> None:
