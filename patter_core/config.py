@@ -45,6 +45,8 @@ class Limits:
     media_lost_sec: float = 2.0
     """How long a call whose audio stopped may wait for the carrier's word on why."""
 
+    transferred_sec: float = 3_600.0
+    """How long a call that was handed over may last, by the carrier's own limit."""
     ending_sec: float = 10.0
     """How long the one ending of a call may take, hang-up included."""
     recovery_sec: float = 20.0
@@ -53,6 +55,11 @@ class Limits:
     """How long a finished call waits for hooks that have not heard everything yet."""
     drain_sec: float = 10.0
     """How long closing, or the interpreter's exit, waits for live calls to end."""
+
+    recording_behind_sec: float = 60.0
+    """How much audio of one call may wait for the disk before its recording ends."""
+    recording_close_sec: float = 5.0
+    """How long the end of a call waits for its recording to be written."""
 
     transcript_retention_sec: float = 24 * 3600.0
     """How long the ledger keeps what was said."""

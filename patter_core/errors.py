@@ -2,6 +2,7 @@
 
     PatterError
     ├── ConfigError (ValueError)      the code or its environment must change
+    │   ├── ToolSchemaError               a tool's schema cannot be used; names tool and path
     │   └── MissingExtra (ImportError)    a package that an extra brings is not installed
     ├── ArgumentError (ValueError)    one argument of a call is unusable; names the field
     ├── PhoneClosed                   the phone was closed, or is closing
@@ -37,6 +38,20 @@ class MissingExtra(ConfigError, ImportError):
         super().__init__(f"{module!r} is not installed. {advice}")
         self.extra = extra
         self.module = module
+
+
+class ToolSchemaError(ConfigError):
+    """The schema of a tool's arguments cannot be used.
+
+    Attributes:
+        tool: The tool's name.
+        path: Where in the schema, as in "properties.address.required"; "" is the schema itself.
+    """
+
+    def __init__(self, tool: str, path: str, sentence: str) -> None:
+        super().__init__(f"Tool {tool!r}, {path or 'parameters'}: {sentence}")
+        self.tool = tool
+        self.path = path
 
 
 class ArgumentError(PatterError, ValueError):

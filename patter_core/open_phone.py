@@ -11,14 +11,20 @@ from concurrent.futures import Future
 from contextlib import AsyncExitStack, aclosing
 from typing import TYPE_CHECKING
 
+from patter_core.calls.number_facts import facts_of
 from patter_core.home_loop import HomeLoop
-from patter_core.http_session import open_http_session
+from patter_core.http_session import WorkerResolver, open_http_session
 from patter_core.pipeline.resources import Resources
 from patter_core.server.app import bind, serving
+from patter_core.switchboard.call_tools import Toolbox
 from patter_core.switchboard.desk import Desk
 from patter_core.switchboard.exchange import Exchange
+from patter_core.switchboard.pace import pace_of
+from patter_core.switchboard.recordings import Recordings
 from patter_core.switchboard.recover import recover
 from patter_core.switchboard.slots import Slots
+from patter_core.tools.breaker import BreakerBoard
+from patter_core.tools.webhook import Webhooks
 from patter_core.workers import Workers
 
 if TYPE_CHECKING:
@@ -126,6 +132,9 @@ class OpenPhone:
 
     async def _open_rooms(self, stack: AsyncExitStack) -> Desk:
         settings = self._settings
+        if not settings.carrier.simulated:
+            # libphonenumber is loaded now, while there is no audio that would wait for it.
+            facts_of(settings.phone_number)
         listener = bind(settings.host, settings.port)
         stack.callback(listener.close)
         self._address = _address_of(listener)
@@ -135,8 +144,12 @@ class OpenPhone:
         http = await stack.enter_async_context(open_http_session(workers))
         await settings.ledger.open()
         stack.push_async_callback(settings.ledger.aclose)
+        webhooks = Webhooks(settings.url_guard(), resolver=WorkerResolver(workers))
+        await stack.enter_async_context(webhooks)
         resources = Resources(http=http, clock=settings.clock)
         await stack.enter_async_context(aclosing(resources))
+        behind_sec = settings.limits.recording_behind_sec
+        recordings = stack.enter_context(Recordings(settings.recordings, behind_sec=behind_sec))
         exchange = Exchange(
             carrier=settings.carrier,
             line=settings.carrier.line(http, settings.clock, settings.limits),
@@ -151,8 +164,18 @@ class OpenPhone:
                 queue_length=settings.limits.queue_length,
                 clock=settings.clock,
             ),
+            pace=pace_of(settings.carrier, settings.clock),
             guests=settings.guests,
             resources=resources,
+            recordings=recordings,
+            toolbox=Toolbox(
+                dependencies=settings.dependencies,
+                board=BreakerBoard(
+                    threshold=settings.breaker_threshold,
+                    cooldown_sec=settings.breaker_cooldown_sec,
+                ),
+                webhooks=webhooks,
+            ),
         )
         stack.callback(settings.guests.stop)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())

@@ -6,30 +6,52 @@ import asyncio
 import signal
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
 
-from patter_core.agent import Agent, make_agent
+from patter_core.agent import Agent
+from patter_core.calls.bounds import is_e164
+from patter_core.calls.number_facts import canonical
 from patter_core.calls.result import CallResult, rejected
+from patter_core.calls.tally import DoNotCall
 from patter_core.errors import ArgumentError, ConfigError, PhoneClosed
 from patter_core.home_loop import HomeLoop
 from patter_core.phone_settings import checked_settings
-from patter_core.pipeline.providers.openai import OpenAILLM
 from patter_core.switchboard.live_call import LiveCall
-from patter_core.switchboard.order import CallRequest, Order
+from patter_core.switchboard.order import Order
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Mapping
     from pathlib import Path
     from types import TracebackType
 
     from patter_core.calls.ledger import CallLedger, CallRow
     from patter_core.calls.policy import DialPolicy
+    from patter_core.calls.request import CallRequest
     from patter_core.clock import Clock
     from patter_core.config import Limits
     from patter_core.guest_loop import GuestLoops
     from patter_core.open_phone import OpenPhone
     from patter_core.telephony.carrier import Carrier
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+AGENT_PARTS = (
+    "system_prompt",
+    "first_message",
+    "engine",
+    "stt",
+    "llm",
+    "tts",
+    "voice",
+    "language",
+    "turns",
+    "tools",
+    "toolset",
+    "tenant",
+    "transfer_to",
+)
+"""What `Patter.agent` takes."""
 
 
 class Patter:
@@ -47,6 +69,7 @@ class Patter:
         webhook_url: str = "",
         policy: DialPolicy | None = None,
         ledger: str | Path | CallLedger | None = None,
+        recordings: str | Path | None = None,
         max_concurrent_calls: int = 1,
         host: str | None = None,
         port: int | None = None,
@@ -55,6 +78,11 @@ class Patter:
         twilio_sid: str = "",
         twilio_token: str = "",
         openai_key: str = "",
+        dependencies: Mapping[str, Any] | None = None,
+        allow_hosts: Collection[str] = (),
+        allow_ports: Collection[int] = (),
+        breaker_threshold: int = 5,
+        breaker_cooldown_sec: float = 30.0,
     ) -> None:
         """Describe the phone.
 
@@ -63,9 +91,12 @@ class Patter:
             phone_number: The number that rings, E.164; "" takes $PATTER_PHONE_NUMBER.
             webhook_url: Where the carrier reaches this process: a public host, https assumed; ""
                 takes $PATTER_WEBHOOK_URL. Not needed with an account of the phone network.
-            policy: Who may be rung.
+            policy: Who may be rung; None for `DialPolicy()`, or `DialPolicy.simulation()` with an
+                account of the phone network.
             ledger: Where calls are recorded: a path, ":memory:", or a ledger; None for
                 `calls.sqlite` in the state directory, or ":memory:" on the phone network.
+            recordings: The folder of recordings; None for `recordings` beside the ledger, or, with
+                a ledger in memory, a temporary one.
             max_concurrent_calls: How many calls may be up at once; more wait for their turn.
             host: Where to listen; None for 127.0.0.1, or everywhere when there is a webhook_url.
             port: None for $PORT or 8000; 0 picks a free one.
@@ -74,6 +105,12 @@ class Patter:
             twilio_sid: With `twilio_token`, the same as carrier=Twilio(sid, token).
             twilio_token: See `twilio_sid`.
             openai_key: The key of OpenAI providers that were made without one.
+            dependencies: What tools may need, by the names that they declare.
+            allow_hosts: Hosts that tools' webhooks may be at though they are not public, as in
+                "127.0.0.1:8000"; for tests and for services of one's own.
+            allow_ports: Ports that they may use beside 80, 443, 8080 and 8443.
+            breaker_threshold: After how many failed uses in a row a tool rests; 0 is never.
+            breaker_cooldown_sec: How long it rests.
 
         Raises:
             ConfigError: Something is missing or contradicts itself; it says what to do.
@@ -86,11 +123,17 @@ class Patter:
             webhook_url=webhook_url,
             policy=policy,
             ledger=ledger,
+            recordings=recordings,
             max_concurrent_calls=max_concurrent_calls,
             host=host,
             port=port,
             limits=limits,
             clock=clock,
+            dependencies=dependencies,
+            allow_hosts=allow_hosts,
+            allow_ports=allow_ports,
+            breaker_threshold=breaker_threshold,
+            breaker_cooldown_sec=breaker_cooldown_sec,
         )
         self._openai_key = openai_key
         self._lock = threading.Lock()
@@ -103,24 +146,32 @@ class Patter:
         """An agent for this phone's calls.
 
         Args:
-            **parts: `system_prompt`, `first_message`, and either `engine` or all of `stt`, `llm`
-                and `tts`: see `patter_core.agent.make_agent`.
+            **parts: Any of `AGENT_PARTS`: see `patter_core.agent_parts.make_agent`.
 
         Raises:
             ConfigError: Parts are missing, unknown or contradict each other; it names them.
         """
-        known = ("system_prompt", "first_message", "engine", "stt", "llm", "tts", "turns")
-        unknown = [name for name in parts if name not in known]
+        unknown = [name for name in parts if name not in AGENT_PARTS]
         if unknown:
             raise ConfigError(
-                f"agent: {', '.join(unknown)} unknown; the parts are {', '.join(known)}"
+                f"agent: {', '.join(unknown)} unknown; the parts are {', '.join(AGENT_PARTS)}"
             )
-        return make_agent(**{name: self._with_key(part) for name, part in parts.items()})
+        # Engines and tools cost more to import than the phone, so not before an agent needs them.
+        from patter_core.agent_parts import make_agent
 
-    def _with_key(self, part: Any) -> Any:  # noqa: ANN401 - any part of an agent
-        if self._openai_key and isinstance(part, OpenAILLM) and not part.api_key:
-            return replace(part, api_key=self._openai_key)
-        return part
+        return make_agent(
+            **parts,
+            guard=self._settings.url_guard(),
+            dependencies=self._settings.dependencies,
+            openai_key=self._openai_key,
+        )
+
+    @staticmethod
+    def tool(*parts: Any, **fields: Any) -> Any:  # noqa: ANN401 - a Tool, or a decorator
+        """Something that an agent may use, or a decorator that makes it: the same as `tool`."""
+        from patter_core.tools.definition import tool
+
+        return tool(*parts, **fields)
 
     # --- open and close ----------------------------------------------------------------------
 
@@ -257,6 +308,7 @@ class Patter:
         max_duration_sec: int | None = None,
         ring_timeout_sec: int = 25,
         machine_detection: bool = True,
+        recording: bool = False,
         idempotency_key: str | None = None,
     ) -> LiveCall:
         """Ring somebody; returns once the intent is written, or the call was rejected.
@@ -269,6 +321,7 @@ class Patter:
             max_duration_sec: The whole call, ringing included; None for 180.
             ring_timeout_sec: How long it rings, 5 to 600.
             machine_detection: Whether the carrier tells who or what answered.
+            recording: Whether the call is recorded; `result.recording` says where.
             idempotency_key: The same key joins or replays the same call.
 
         Raises:
@@ -286,6 +339,7 @@ class Patter:
             awaiting=asyncio.get_running_loop(),
             ring_timeout_sec=ring_timeout_sec,
             machine_detection=machine_detection,
+            recording=recording,
         )
         return await self.place(order)
 
@@ -321,6 +375,7 @@ class Patter:
         default_duration_sec: int = 180,
         ring_timeout_sec: int = 25,
         machine_detection: bool = True,
+        recording: bool = False,
     ) -> Order | CallResult:
         """Check what was asked for: an order, or the `rejected` result that names the field."""
         # pydantic costs as much to import as everything else of ours, so not before it is needed.
@@ -342,6 +397,7 @@ class Patter:
             guest_loop=self.guests.choose(awaiting, blocked),
             ring_timeout_sec=ring_timeout_sec,
             machine_detection=machine_detection,
+            recording=recording,
         )
 
     async def result(self, call: str) -> CallResult | None:
@@ -355,6 +411,38 @@ class Patter:
         """
         phone = await self.opened()
         return await asyncio.wrap_future(phone.home.submit(_look, phone, call))
+
+    # --- who is not to be rung ---------------------------------------------------------------
+
+    async def do_not_call(self, number: str) -> bool:
+        """Put `number`, E.164, on the do-not-call list, which `DialPolicy(do_not_call=)` is about.
+
+        The list is the ledger's: one for all phones that share it.
+
+        Returns:
+            Whether it was not on the list yet.
+
+        Raises:
+            ArgumentError: It is no number in E.164 form.
+            LedgerError: It could not be written.
+        """
+        phone, number = await self.opened(), _listed(number)
+        entry = DoNotCall(number=number, added_at=self._settings.clock.wall())
+        return await _on(phone, phone.desk.exchange.ledger.add_do_not_call, entry)
+
+    async def remove_do_not_call(self, number: str) -> bool:
+        """Take `number` off the list again; whether it was there. Raises like `do_not_call`."""
+        phone, number = await self.opened(), _listed(number)
+        return await _on(phone, phone.desk.exchange.ledger.remove_do_not_call, number)
+
+    async def do_not_call_list(self) -> list[DoNotCall]:
+        """Everybody who is on the list, in the order of adding.
+
+        Raises:
+            LedgerError: It could not be read.
+        """
+        phone = await self.opened()
+        return await _on(phone, phone.desk.exchange.ledger.do_not_call_list)
 
     @property
     def guests(self) -> GuestLoops:
@@ -370,6 +458,23 @@ class Patter:
     def limits(self) -> Limits:
         """Every timeout and bound."""
         return self._settings.limits
+
+
+async def _on(
+    phone: OpenPhone,
+    function: Callable[P, Coroutine[Any, Any, T]],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Await `function` on the engine's loop, from whichever loop this is."""
+    return await asyncio.wrap_future(phone.home.submit(function, *args, **kwargs))
+
+
+def _listed(number: str) -> str:
+    if not is_e164(number):
+        raise ArgumentError("number", "'number' must be in E.164 form, as in +14155552671")
+    # The one spelling in which the policy lets it be rung.
+    return canonical(number)
 
 
 async def _look(phone: OpenPhone, call: str) -> CallResult | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from patter_core.calls.bounds import E164_PATTERN
+from patter_core.calls.bounds import is_e164
 from patter_core.calls.policy import DialPolicy
 from patter_core.clock import Clock, SystemClock
 from patter_core.config import Limits, default_port, setting, state_directory
@@ -18,12 +18,15 @@ from patter_core.ledgers.sqlite import SqliteLedger
 from patter_core.telephony.twilio.account import Twilio
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from patter_core.calls.ledger import CallLedger
     from patter_core.telephony.carrier import Carrier
+    from patter_core.tools.url_guard import UrlGuard
 
-_E164 = re.compile(E164_PATTERN.strip("^$"))
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=[^:]{{1,253}}(:|$)){_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?", re.IGNORECASE)
+_IN_MEMORY = ":memory:"
 _LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 
 
@@ -34,6 +37,12 @@ class PhoneSettings:
     Attributes:
         phone_number: The number that rings people, E.164.
         public_url: Where the carrier reaches us; "" for the phone's own address.
+        recordings: The folder of recordings; None for a temporary one.
+        dependencies: What tools may need, by name.
+        allow_hosts: Hosts that tools may reach though they are not public, as in "127.0.0.1:8000".
+        allow_ports: Ports that tools may reach beside the usual ones.
+        breaker_threshold: After how many failures in a row a tool rests; 0 is never.
+        breaker_cooldown_sec: How long it rests.
     """
 
     carrier: Carrier
@@ -43,10 +52,23 @@ class PhoneSettings:
     port: int
     policy: DialPolicy
     ledger: CallLedger
+    recordings: Path | None
     clock: Clock
     limits: Limits
     guests: GuestLoops
     max_concurrent_calls: int
+    dependencies: Mapping[str, Any]
+    allow_hosts: tuple[str, ...]
+    allow_ports: tuple[int, ...]
+    breaker_threshold: int
+    breaker_cooldown_sec: float
+
+    def url_guard(self) -> UrlGuard:
+        """Judges the URLs of tools."""
+        # Only now: it brings the HTTP client, which costs more than all of `import patter`.
+        from patter_core.tools.url_guard import UrlGuard
+
+        return UrlGuard(allow_hosts=self.allow_hosts, allow_ports=self.allow_ports)
 
 
 def checked_settings(
@@ -58,11 +80,17 @@ def checked_settings(
     webhook_url: str,
     policy: DialPolicy | None,
     ledger: str | Path | CallLedger | None,
+    recordings: str | Path | None,
     max_concurrent_calls: int,
     host: str | None,
     port: int | None,
     limits: Limits | None,
     clock: Clock | None,
+    dependencies: Mapping[str, Any] | None,
+    allow_hosts: Collection[str],
+    allow_ports: Collection[int],
+    breaker_threshold: int,
+    breaker_cooldown_sec: float,
 ) -> PhoneSettings:
     """The settings that `Patter(...)` describes, the environment's filled in.
 
@@ -85,10 +113,16 @@ def checked_settings(
         port=_port(port, simulated=account.simulated),
         policy=policy or (DialPolicy.simulation() if account.simulated else DialPolicy()),
         ledger=_ledger(ledger, clock, limits, simulated=account.simulated),
+        recordings=_recordings(recordings, ledger, simulated=account.simulated),
         clock=clock,
         limits=limits,
         guests=GuestLoops(),
         max_concurrent_calls=_line_count(max_concurrent_calls),
+        dependencies=dict(dependencies or {}),
+        allow_hosts=tuple(allow_hosts),
+        allow_ports=tuple(allow_ports),
+        breaker_threshold=breaker_threshold,
+        breaker_cooldown_sec=breaker_cooldown_sec,
     )
 
 
@@ -97,10 +131,23 @@ def _ledger(
 ) -> CallLedger:
     if ledger is None:
         # Calls that never happened have no place among those that did.
-        ledger = ":memory:" if simulated else state_directory() / "calls.sqlite"
+        ledger = _IN_MEMORY if simulated else state_directory() / "calls.sqlite"
     if not isinstance(ledger, str | Path):
         return ledger
     return SqliteLedger(ledger, clock=clock, retention_sec=limits.transcript_retention_sec)
+
+
+def _recordings(
+    folder: str | Path | None, ledger: str | Path | CallLedger | None, *, simulated: bool
+) -> Path | None:
+    """The folder that was chosen, or one beside the ledger; None when nothing is to stay."""
+    if folder is not None:
+        return Path(folder).expanduser().absolute()
+    if ledger == _IN_MEMORY or (ledger is None and simulated):
+        return None
+    if isinstance(ledger, str | Path):
+        return Path(ledger).expanduser().absolute().parent / "recordings"
+    return state_directory() / "recordings"
 
 
 def _carrier(carrier: Carrier | None, twilio_sid: str, twilio_token: str) -> Carrier:
@@ -117,7 +164,7 @@ def _phone_number(number: str) -> str:
             "phone_number is missing: pass the number that rings people, as in "
             "phone_number='+14155550100', or set PATTER_PHONE_NUMBER"
         )
-    if not (isinstance(number, str) and _E164.fullmatch(number)):
+    if not is_e164(number):
         raise ConfigError(
             f"phone_number is {number!r}; it must be in E.164 form, as in '+14155550100'"
         )

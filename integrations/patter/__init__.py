@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from patter_core.calls.policy import DialPolicy
+    from patter_core.calls.request import CallRequest
     from patter_core.calls.result import CallResult
     from patter_core.config import Limits
     from patter_core.contract.phone_tool import PatterTool
-    from patter_core.errors import PatterError
+    from patter_core.errors import PatterError, ToolSchemaError
     from patter_core.phone import Patter
     from patter_core.pipeline.providers.local import LocalSTT, LocalTTS
     from patter_core.pipeline.providers.openai import OpenAILLM
     from patter_core.pipeline.providers.scripted import ScriptedLLM, ScriptedSTT, ScriptedTTS
+    from patter_core.pipeline.realtime import OpenAIRealtime
     from patter_core.pipeline.turn_settings import TurnSettings
     from patter_core.switchboard.live_call import LiveCall
-    from patter_core.switchboard.order import CallRequest
     from patter_core.telephony.twilio.account import Twilio
+    from patter_core.tools.definition import Tool, tool
+    from patter_core.tools.invocation import ToolError, ToolInvocation, ToolResult
+    from patter_core.tools.toolset import Toolset
 
 __all__ = [
     "CallRequest",
@@ -34,18 +38,26 @@ __all__ = [
     "LocalSTT",
     "LocalTTS",
     "OpenAILLM",
+    "OpenAIRealtime",
     "Patter",
     "PatterError",
     "PatterTool",
     "ScriptedLLM",
     "ScriptedSTT",
     "ScriptedTTS",
+    "Tool",
+    "ToolError",
+    "ToolInvocation",
+    "ToolResult",
+    "ToolSchemaError",
+    "Toolset",
     "TurnSettings",
     "Twilio",
+    "tool",
 ]
 
 _HOMES = {
-    "CallRequest": "patter_core.switchboard.order",
+    "CallRequest": "patter_core.calls.request",
     "CallResult": "patter_core.calls.result",
     "DialPolicy": "patter_core.calls.policy",
     "Limits": "patter_core.config",
@@ -53,14 +65,22 @@ _HOMES = {
     "LocalSTT": "patter_core.pipeline.providers.local",
     "LocalTTS": "patter_core.pipeline.providers.local",
     "OpenAILLM": "patter_core.pipeline.providers.openai",
+    "OpenAIRealtime": "patter_core.pipeline.realtime",
     "Patter": "patter_core.phone",
     "PatterError": "patter_core.errors",
     "PatterTool": "patter_core.contract.phone_tool",
     "ScriptedLLM": "patter_core.pipeline.providers.scripted",
     "ScriptedSTT": "patter_core.pipeline.providers.scripted",
     "ScriptedTTS": "patter_core.pipeline.providers.scripted",
+    "Tool": "patter_core.tools.definition",
+    "ToolError": "patter_core.tools.invocation",
+    "ToolInvocation": "patter_core.tools.invocation",
+    "ToolResult": "patter_core.tools.invocation",
+    "ToolSchemaError": "patter_core.errors",
+    "Toolset": "patter_core.tools.toolset",
     "TurnSettings": "patter_core.pipeline.turn_settings",
     "Twilio": "patter_core.telephony.twilio.account",
+    "tool": "patter_core.tools.definition",
 }
 
 

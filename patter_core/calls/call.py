@@ -150,6 +150,23 @@ class CancelAsked:
     """Whoever asked for the call wants it no more."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransferAsked:
+    """The call is to be handed over to `target`, E.164."""
+
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransferMade:
+    """The carrier has handed the call over: our part is done, and the leg stays up."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferFailed:
+    """The carrier has not handed the call over: it goes on."""
+
+
 @dataclass(frozen=True, slots=True)
 class AgentDone:
     """The agent has nothing more to say, and has said goodbye."""
@@ -191,6 +208,9 @@ CallEvent = (
     | MediaClosed
     | TimerFired
     | CancelAsked
+    | TransferAsked
+    | TransferMade
+    | TransferFailed
     | AgentDone
     | EngineFailed
     | EngineStopping
@@ -229,12 +249,19 @@ class Converse:
     """Let the conversation begin."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """Ask the carrier to connect the callee to `target`, and report what came of it."""
+
+    target: str
+
+
 @dataclass(frozen=True, slots=True)
 class End:
     """Hang up, close the voice, settle, and report `Settled`."""
 
 
-Effect = WriteIntent | Dial | LookUp | StartTimer | Converse | End
+Effect = WriteIntent | Dial | LookUp | StartTimer | Converse | HandOver | End
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,6 +288,7 @@ class Call:
         outcome: How it ends; None while that is open.
         arrived: Somebody rang us: nothing was dialled.
         over_at_carrier: The carrier has said that the leg is over: nothing to hang up.
+        handed_over: The callee was connected to somebody else: the leg is not ours any more.
         dialed_at: When the carrier was asked, or somebody rang us; likewise `answered_at` and
             `ended_at`. Seconds of the clock that `now` comes from.
     """
@@ -274,6 +302,7 @@ class Call:
     outcome: Outcome | None = None
     arrived: bool = False
     over_at_carrier: bool = False
+    handed_over: bool = False
     carrier_duration_sec: float | None = None
     answered_by: AnsweredBy | None = None
     dialed_at: float | None = None
@@ -282,6 +311,8 @@ class Call:
     _writing: bool = False
     _media_seen: bool = False
     _announced: bool = False
+    _transferring: bool = False
+    _media_over: bool = False
 
     @property
     def may_have_dialed(self) -> bool:
@@ -291,7 +322,7 @@ class Call:
     @property
     def hang_up_needed(self) -> bool:
         """Whether the carrier has to be told that the call is over."""
-        return self.leg is Leg.KNOWN and not self.over_at_carrier
+        return self.leg is Leg.KNOWN and not self.over_at_carrier and not self.handed_over
 
     def apply(self, event: CallEvent, now: float) -> tuple[Effect, ...]:
         """Move, and say what has to be done for it. An ended call takes no more events."""
@@ -312,6 +343,8 @@ class Call:
                 return self._conclude(
                     Outcome(status="canceled", ended_by="caller", code="canceled"), now
                 )
+            case TransferAsked() | TransferMade() | TransferFailed():
+                return self._transferred(event, now)
             case AgentDone():
                 return self._conclude(Outcome(status="completed", ended_by="agent"), now)
             case EngineFailed(code=code, sentence=sentence):
@@ -430,7 +463,28 @@ class Call:
                 self._answered(now)
                 return (Converse(),)
             case MediaClosed(announced=announced):
-                self._announced = announced
+                self._announced, self._media_over = announced, True
+                if self._transferring:
+                    return ()  # The carrier ends the stream of a call that it hands over.
+                return (StartTimer(timer=Timer.MEDIA_LOST, seconds=self.media_lost_sec),)
+
+    def _transferred(
+        self, event: TransferAsked | TransferMade | TransferFailed, now: float
+    ) -> tuple[Effect, ...]:
+        if self.state.rank >= State.ENDING.rank:
+            return ()
+        match event:
+            case TransferAsked(target=target):
+                self._transferring = True
+                self._advance(State.TRANSFERRING)
+                return (HandOver(target=target),)
+            case TransferMade():
+                self.handed_over = True
+                return self._conclude(Outcome(status="completed", ended_by="agent"), now)
+            case TransferFailed():
+                self._transferring = False
+                if not self._media_over:
+                    return ()
                 return (StartTimer(timer=Timer.MEDIA_LOST, seconds=self.media_lost_sec),)
 
     def _ran_out(self, timer: Timer, now: float) -> tuple[Effect, ...]:

@@ -54,6 +54,28 @@ class TurnSpoken:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToolStarted:
+    """The agent uses a tool."""
+
+    call_id: str
+    function_call_id: str
+    name: str
+    type: Literal["tool_started"] = "tool_started"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolFinished:
+    """The tool has answered; `error` is the code of what went wrong, None when it is `ok`."""
+
+    call_id: str
+    function_call_id: str
+    name: str
+    ok: bool
+    error: str | None = None
+    type: Literal["tool_finished"] = "tool_finished"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallEnded:
     """The call is over; the last event of every call."""
 
@@ -62,5 +84,7 @@ class CallEnded:
     type: Literal["ended"] = "ended"
 
 
-ProgressEvent = Queued | Dialing | Ringing | Answered | TurnSpoken | CallEnded
+ProgressEvent = (
+    Queued | Dialing | Ringing | Answered | TurnSpoken | ToolStarted | ToolFinished | CallEnded
+)
 """Everything that `on_event` and `LiveCall.events()` can yield."""

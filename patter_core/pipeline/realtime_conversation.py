@@ -10,6 +10,8 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, assert_never
 
+from patter_core.audio.dtmf import tones
+from patter_core.audio.frames import BYTES_PER_MS
 from patter_core.calls.transcript import Turn
 from patter_core.errors import ProviderError
 from patter_core.pipeline import realtime_wire as wire
@@ -34,11 +36,12 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_MISSED_BYTES = 5 * 8_000  # Of the callee's audio, kept while there is no connection.
+_RECENT_FRAMES = 1_500  # Of the callee's audio: what is kept for another connection.
 _MOST_FAILURES = 3  # Responses that fail in a row.
 _FATAL = frozenset(
     {"invalid_api_key", "insufficient_quota", "account_deactivated", "billing_hard_limit_reached"}
 )
+_BEFORE_SPEECH_MS = 300  # Speech begins a little before it is noticed.
 _GREETING = object()
 
 
@@ -73,7 +76,9 @@ class RealtimeConversation:
         self._tools = ToolTurns(plan.tools, self)
         self._send: Callable[[str], None] | None = None
         self._group: asyncio.TaskGroup | None = None
-        self._missed: deque[bytes] = deque(maxlen=_MISSED_BYTES // 160)
+        self._recent: deque[bytes] = deque(maxlen=_RECENT_FRAMES)
+        self._missed_bytes = 0  # The last of it, which this connection has not heard.
+        self._unheard_ms: int | None = None  # Since when the callee said what is not known yet.
         self._began_ms = 0  # When this connection's audio began.
         self._answers_itself = False  # As far as the order of its events tells.
         self._answers_this = False  # Whether it did when the callee stopped speaking.
@@ -82,14 +87,20 @@ class RealtimeConversation:
         self._spoken_here: set[str] = set()  # Items that this connection knows.
         self._dropped: set[str] = set()  # Responses whose late audio is not wanted.
         self._failures = 0
+        self._keys: deque[bytes] = deque()
+        self._keys_pressed = 0
+        self._reason: str | None = None  # Why the conversation is to be over.
+        self._over = self._owed_at_finish = False
 
     # --- the connection ----------------------------------------------------------------------
 
     @property
     def detection(self) -> dict[str, Any]:
         """How the service is to notice turns just now."""
-        if not self._opening.under_way:
+        if not self._opening.under_way and self._reason is None:
             return self._detection
+        if not self._opening.under_way:
+            return {**self._detection, "create_response": False}
         return {**self._detection, "create_response": False, "interrupt_response": False}
 
     def attach(self, send: Callable[[str], None]) -> None:
@@ -99,11 +110,10 @@ class RealtimeConversation:
         self._began_ms = self.speech.now_ms
         for item in self._items.again(self._under_way(cut=False)):
             send(wire.create_item(item))
-        if self._missed:
-            self._began_ms -= sum(map(len, self._missed)) // 8
-            for audio in self._missed:
-                send(wire.append_audio(self._encoding.to_service(audio)))
-            self._missed.clear()
+        if missed := self._last_heard(self._missed_bytes):
+            self._began_ms -= len(missed) // BYTES_PER_MS
+            send(wire.append_audio(self._encoding.to_service(missed)))
+        self._missed_bytes = 0
         self._ask_next()
 
     def lost(self) -> None:
@@ -113,7 +123,14 @@ class RealtimeConversation:
         self._spoken_here.clear()
         self._dropped.clear()
         self._items.settle_agents(except_for=self._under_way(cut=False))
+        self._items.settle_users()
         asked = self.responses.lost()
+        if self._unheard_ms is not None:
+            # What the callee said went down with the connection: the next one hears it again.
+            since_ms = self.speech.now_ms - self._unheard_ms + _BEFORE_SPEECH_MS
+            self._missed_bytes = since_ms * BYTES_PER_MS
+            self._unheard_ms = None
+            return
         if asked is not None and asked.words is not None:
             if asked.owner is not _GREETING or self.speech.started_ms is None:
                 self.responses.say(asked.words, owner=asked.owner, first=True)
@@ -131,6 +148,21 @@ class RealtimeConversation:
         self._greet_when_due()
         self._ask_next()
 
+    def finish(self, reason: str) -> None:
+        """See `VoiceSession.finish`."""
+        if self._reason is None:
+            self._reason = reason
+            self._owed_at_finish = self.responses.owed
+            self.responses.stop()
+            if not self._opening.under_way:
+                self._configure_detection()
+            self._see_whether_over()
+
+    def send_digits(self, digits: str) -> None:
+        """See `VoiceSession.send_digits`."""
+        self._keys.append(tones(digits))
+        self._press_keys()
+
     def end(self) -> None:
         """The call is over: nothing more is sent to the callee, or asked for."""
         self.emit = _nobody
@@ -143,7 +175,8 @@ class RealtimeConversation:
         if self._send is not None:
             self._send(wire.append_audio(self._encoding.to_service(audio)))
         else:
-            self._missed.append(audio)
+            self._missed_bytes += len(audio)
+        self._recent.append(audio)
         self._meter.hear(audio)
         speech = self.speech
         for wish in speech.hear(len(audio)):
@@ -164,6 +197,12 @@ class RealtimeConversation:
     def transcript(self) -> tuple[Turn, ...]:
         """See `VoiceSession.transcript`."""
         return self._items.turns(self._under_way(cut=True))
+
+    def _last_heard(self, audio_bytes: int) -> bytes:
+        """The last of the callee's audio: so many bytes of it, if they are still there."""
+        if not audio_bytes:
+            return b""
+        return b"".join(self._recent)[-audio_bytes:]
 
     # --- what tools ask for ------------------------------------------------------------------
 
@@ -232,6 +271,10 @@ class RealtimeConversation:
             case _:
                 assert_never(event)
         self._ask_next()
+        if self._keys:
+            self._press_keys()
+        if self._reason is not None:
+            self._see_whether_over()
 
     def _speech_started(self, event: wire.SpeechStarted) -> None:
         now_ms = self.speech.now_ms
@@ -249,6 +292,8 @@ class RealtimeConversation:
         heard_ms = event.audio_start_ms + self._detection.get("prefix_padding_ms", 0)
         began_ms = min(self._began_ms + heard_ms, now_ms)
         self._items.user_began(event.item_id, max(0, began_ms))
+        if self._unheard_ms is None:
+            self._unheard_ms = max(0, began_ms)
 
     def _interrupt(self) -> None:
         if not self.speech.silent:
@@ -298,6 +343,8 @@ class RealtimeConversation:
     def _transcribed(self, event: wire.Transcribed) -> None:
         now_ms = self.speech.now_ms
         self._meter.transcribed(event.usage)
+        if not self.responses.callee_speaks:
+            self._unheard_ms = None
         self._items.user_words(event.item_id, event.text, now_ms, all_of_them=True)
         self._opening.understood(event.item_id, event.text)
         if event.text.strip():
@@ -305,14 +352,17 @@ class RealtimeConversation:
         self._items.tell_finished(now_ms)
 
     def _response_created(self, event: wire.ResponseCreated) -> None:
+        owed = self._owed_at_finish
         ask = self.responses.created(event.response_id, event.ask)
+        self._owed_at_finish = False
         if ask is not None and ask.owner is _GREETING:
             self._opening.response_id = event.response_id
-        if self.responses.callee_speaks:
+        if self._reason is not None and ask is None and not owed:
+            # The callee spoke once more; nothing is to be said to it.
+            self._drop(event.response_id)
+        elif self.responses.callee_speaks:
             # It was asked for just when the callee began to speak, too late to be cancelled.
-            self._dropped.add(event.response_id)
-            if self._send is not None:
-                self._send(wire.cancel_response(event.response_id))
+            self._drop(event.response_id)
 
     def _audio(self, event: wire.AudioDelta) -> None:
         if event.response_id in self._dropped:
@@ -355,6 +405,8 @@ class RealtimeConversation:
             self._response_failed(event, ask)
         else:
             self._failures = 0
+            if not self.responses.callee_speaks:
+                self._unheard_ms = None  # Whatever it was, it has been answered.
             if event.calls and self._group is not None:
                 self._tools.take(event.calls, self._group)
         self._after_playing()
@@ -406,6 +458,8 @@ class RealtimeConversation:
             self._settle_agent(heard, cut=False)
         self._see_whether_open()
         self._items.tell_finished(self.speech.now_ms)
+        if self._reason is not None:
+            self._see_whether_over()
 
     def _settle_agent(self, heard: HeardItem, *, cut: bool) -> None:
         self._items.agent_heard(
@@ -430,9 +484,34 @@ class RealtimeConversation:
 
     def _open_up(self) -> None:
         self._opening.over()
+        self._configure_detection()
+
+    def _configure_detection(self) -> None:
         if self._send is not None:
             session = {"audio": {"input": {"turn_detection": self.detection}}}
             self._send(wire.session_update(session, event_id="detection"))
+
+    def _drop(self, response_id: str) -> None:
+        self._dropped.add(response_id)
+        if self._send is not None:
+            self._send(wire.cancel_response(response_id))
+
+    def _press_keys(self) -> None:
+        """Send the tones of keys, once nothing more comes of what is being said."""
+        while self._keys and not self.responses.expecting:
+            self._keys_pressed += 1
+            name = f"keys_{self._keys_pressed}"
+            self._play(self.speech.say(name, name, self._keys.popleft()))
+            self._play(self.speech.end(name))
+
+    def _see_whether_over(self) -> None:
+        """Once the last word was heard, the conversation is over."""
+        if self._over or self._reason is None or self.responses.expecting or self._keys:
+            return
+        if self.speech.silent:
+            self._over = True
+            self._items.tell_finished(self.speech.now_ms)
+            self.emit(ConversationOver(self._reason))
 
     def _greet_when_due(self) -> None:
         if self._opening.due(self.speech.now_ms, callee_spoke=self._callee_spoke):
@@ -453,9 +532,7 @@ class RealtimeConversation:
         if words:
             responses.say(words)
         if self._silence.over:
-            self._group = None
-            self._items.tell_finished(now_ms)
-            self.emit(ConversationOver(REASON))
+            self.finish(REASON)
         elif not responses.idle:
             self._ask_next()
 

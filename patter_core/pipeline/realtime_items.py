@@ -104,6 +104,12 @@ class Items:
             if item.kind == "agent" and item.item_id not in except_for:
                 item.settled = item.settled or only is None or item.item_id in only
 
+    def settle_users(self) -> None:
+        """The words that are not known will not be."""
+        for item in self._order:
+            if item.kind == "user":
+                item.settled = True
+
     def tell_finished(self, now_ms: int) -> None:
         """Tell of the turns that are finished and whose turn it is."""
         for item in self._order:
@@ -133,10 +139,13 @@ class Items:
         """
         for item in self._order:
             turn = under_way.get(item.item_id) or item.turn(cut=item.cut)
+            # The same ids as before, so that what comes back of them is known.
+            named = {"id": item.item_id} if item.item_id else {}
             if item.wire is not None:
-                yield item.wire
+                yield {**named, **item.wire}
             elif turn is not None and turn.text:
-                yield message_item("user" if turn.role == "user" else "assistant", turn.text)
+                by_us = item.kind == "agent"
+                yield {**named, **message_item("assistant" if by_us else "user", turn.text)}
 
     @property
     def awaits_answer(self) -> bool:

@@ -62,8 +62,8 @@ class Callee:
         speed_wpm: How fast they speak, in words a minute.
         pitch: How high they speak, 0 to 99.
         hears: Audible: every phrase that the agent may say, in any order, several at a time.
-            They are heard as they are written here. Without `hears` or `grammar` nothing is
-            understood, but the agent's turns and keys are noticed.
+            They are heard as they are written here; one that breaks off, up to about that word.
+            Without `hears` or `grammar` nothing is understood, but turns and keys are noticed.
         grammar: Audible: a JSGF grammar instead of phrases.
         noise_rms: Audible: how loud it is around them, in 16-bit samples: 40 is comfort noise,
             300 a busy room, 3000 as loud as a voice.

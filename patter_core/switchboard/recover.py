@@ -6,8 +6,9 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from patter_core.calls.cost import Cost
+from patter_core.calls.cost import Cost, minutes_usd
 from patter_core.calls.result import CallResult, iso_time
+from patter_core.calls.status import State
 from patter_core.errors import CarrierError, LedgerError
 from patter_core.switchboard.look_up import candidates
 from patter_core.telephony.carrier import FINAL_STATUSES, CarrierCallId
@@ -53,7 +54,8 @@ async def settle_abandoned(row: CallRow, exchange: Exchange) -> None:
     """
     carrier_call_id = row.carrier_call_id or await _leg_of(row, exchange)
     talked_sec: float | None = None
-    if carrier_call_id is not None:
+    # Whoever it was being handed over to may be talking on it.
+    if carrier_call_id is not None and row.state is not State.TRANSFERRING:
         leg = CarrierCallId(carrier_call_id)
         call = await exchange.line.fetch(leg)
         talked_sec = call.duration_sec
@@ -77,7 +79,7 @@ async def _interrupted(row: CallRow, exchange: Exchange, talked_sec: float | Non
         call_id=row.call_id,
         status="interrupted",
         duration_seconds=talked_sec or (turns[-1].started_ms / 1_000 if turns else 0.0),
-        cost=Cost(provisional=True),
+        cost=_cost(talked_sec, exchange),
         transcript=turns,
         to=row.to,
         ended_by="engine",
@@ -87,4 +89,12 @@ async def _interrupted(row: CallRow, exchange: Exchange, talked_sec: float | Non
         started_at=iso_time(row.intended_at),
         answered_at=iso_time(row.answered_at),
         ended_at=iso_time(now),
+        recording=await exchange.recordings.left_by(row.call_id),
     )
+
+
+def _cost(talked_sec: float | None, exchange: Exchange) -> Cost:
+    if not talked_sec:
+        return Cost(provisional=True)
+    usd = minutes_usd(exchange.carrier.usd_per_minute, talked_sec)
+    return Cost(telephony=usd, provisional=True)

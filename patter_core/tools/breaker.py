@@ -52,7 +52,6 @@ class Breaker:
         if self._probing or now - self._opened_at < self.cooldown_sec:
             return None
         self._probing = True
-        self._era += 1
         return Ticket(self._era, probe=True)
 
     def settle(self, ticket: Ticket, outcome: Outcome, now: float) -> None:

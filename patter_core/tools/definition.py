@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, TypeAlias, overload
 
 from patter_core.errors import ConfigError
-from patter_core.tools.typed_function import TypedFunction, derive_function
 
 ToolHandler: TypeAlias = Callable[..., Any]
 """`(arguments, context)`, a dict and a `ToolContext`: async, plain, or an async generator.
@@ -169,6 +168,9 @@ def tool(function: ToolHandler | None = None, /, **options: Any) -> Tool | ToolD
 def _tool(options: dict[str, Any]) -> Tool:
     handler = options.get("handler")
     if callable(handler) and "parameters" not in options:
+        # It brings pydantic, which costs more to import than all of the front door.
+        from patter_core.tools.typed_function import derive_function
+
         strict = bool(options.get("strict", False))
         typed, parameters, description = derive_function(handler, ToolContext, strict=strict)
         options = {"description": description, **options, "parameters": parameters}
@@ -201,6 +203,8 @@ def named(function: ToolHandler) -> str:
 
 def origin(handler: ToolHandler) -> str:
     """Module and qualified name of the function that does a handler's work."""
+    from patter_core.tools.typed_function import TypedFunction
+
     while True:
         if isinstance(handler, TypedFunction):
             handler = handler.function

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeGuard, cast
 import jsonschema_rs
 import orjson
 
-from patter_core.errors import ConfigError
+from patter_core.errors import ToolSchemaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,20 +51,6 @@ _NOT_STRICT = frozenset(
 _STRICT_FORMATS = frozenset(
     {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
 )
-
-
-class ToolSchemaError(ConfigError):
-    """The schema of a tool's arguments cannot be used.
-
-    Attributes:
-        tool: The tool's name.
-        path: Where in the schema, as in "properties.address.required"; "" is the schema itself.
-    """
-
-    def __init__(self, tool: str, path: str, sentence: str) -> None:
-        super().__init__(f"Tool {tool!r}, {path or 'parameters'}: {sentence}")
-        self.tool = tool
-        self.path = path
 
 
 def check_schema(parameters: object, *, tool: str, strict: bool = False) -> None:

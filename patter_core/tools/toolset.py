@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from patter_core.errors import ConfigError
-from patter_core.tools.checked_tool import CheckedTool, check_needs, check_tools
 from patter_core.tools.definition import Tool, named
 
 if TYPE_CHECKING:
+    from patter_core.tools.checked_tool import CheckedTool
     from patter_core.tools.executor import ToolExecutor
     from patter_core.tools.url_guard import UrlGuard
 
@@ -56,6 +56,9 @@ class Toolset:
         Raises:
             ConfigError: Something is no function, or needs what nobody supplies.
         """
+        # Schemas are checked by compiled code, which is not loaded before an agent is made.
+        from patter_core.tools.checked_tool import check_needs
+
         for builder in self.builders:
             if not callable(builder):
                 raise ConfigError("toolset: each builder must be a function")
@@ -77,6 +80,8 @@ class Toolset:
         Raises:
             ConfigError: A builder made something that is no usable tool; it is named.
         """
+        from patter_core.tools.checked_tool import check_tools
+
         built: list[object] = []
         for builder in self.builders:
             made = builder(tenant_config)

@@ -75,6 +75,8 @@ class Response:
         for call in answer.tool_calls:
             if not self._stopped:
                 await self._call(call)
+        if answer.stops_after is not None and not self._stopped:
+            await self._wait(None)
         await self._session.tell_words()
         if self._stopped:
             await self._finish("cancelled")

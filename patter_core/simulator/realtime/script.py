@@ -13,7 +13,8 @@ RealtimeReply = str | ToolCall | Sequence[ToolCall] | Mapping[str, Any]
 
 A mapping has `content` (text) and `tool_calls` (ToolCalls); or `error` (a code), for a response
 that fails. `delay_sec` is how long it thinks first, in real seconds. `stops_after` is after how
-many pieces of audio it goes on no further until it is interrupted.
+many pieces of audio it goes on no further until it is interrupted; when there are not so many it
+says and asks everything, and is not done until then.
 """
 
 _SAID_AFTER = "\n\n"

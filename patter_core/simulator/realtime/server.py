@@ -59,6 +59,7 @@ class ScriptedRealtimeServer:
         self._received: list[dict[str, Any]] = []
         self._sent: list[dict[str, Any]] = []
         self._refusals: list[str] = []
+        self._requests: list[web.Request] = []
         self.connections = 0
         self.live = 0
         self._url: str | None = None
@@ -124,6 +125,15 @@ class ScriptedRealtimeServer:
         """Work properly again."""
         self._troubles.clear()
 
+    def hang_up(self) -> None:
+        """Abort every connection there is."""
+        self._loop.call_soon(self._abort_all)
+
+    def _abort_all(self) -> None:
+        for request in self._requests:
+            if request.transport is not None:
+                request.transport.abort()
+
     # --- on the server's loop ----------------------------------------------------------------
 
     async def _serve(self, ready: Callable[[], None], stop: asyncio.Event) -> None:
@@ -152,6 +162,7 @@ class ScriptedRealtimeServer:
         await socket.prepare(request)
         self.connections += 1
         self.live += 1
+        self._requests.append(request)
         try:
             async with asyncio.TaskGroup() as tasks:
                 wire = Wire(request, socket, self._troubles, self._log)
@@ -167,6 +178,7 @@ class ScriptedRealtimeServer:
                 if session.response is not None:
                     session.response.leave()
         finally:
+            self._requests.remove(request)
             self.live -= 1
         return socket
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import binascii
-import itertools
+import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,6 @@ class Session:
         self._answer = answer
         self._tasks = tasks
         self._accepts_strict = accepts_strict
-        self._ids = itertools.count(1)
         self._session = _default_session(model)
         self._ears = Ears("audio/pcmu")
         self._speaking_item: str | None = None
@@ -68,7 +67,7 @@ class Session:
 
     def new_id(self, prefix: str) -> str:
         """An id that nothing else has."""
-        return f"{prefix}_{next(self._ids):04d}"
+        return f"{prefix}_{secrets.token_hex(10)}"
 
     def script_view(self, parameters: dict[str, Any]) -> dict[str, Any]:
         """What a script can see."""

@@ -1,0 +1,144 @@
+"""The hand that tools have on one call: `CallControl`, within what the developer allowed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from patter_core.calls.call import CallEvent, TransferAsked, TransferFailed, TransferMade
+from patter_core.calls.rules import ProposedCall
+from patter_core.calls.tally import Tally
+from patter_core.errors import CarrierError, LedgerError, TransferRefused
+from patter_core.telephony.carrier import CarrierCallId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from patter_core.calls.policy import Refusal
+    from patter_core.switchboard.connect import Conversation
+    from patter_core.switchboard.exchange import Exchange
+
+_log = logging.getLogger(__name__)
+
+
+class LineControl:
+    """A `CallControl` of one call. Used on the engine's loop."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        *,
+        destinations: frozenset[str],
+        tell: Callable[[CallEvent], None],
+        note: Callable[[str], None],
+    ) -> None:
+        """Control the call whose machine `tell` reaches.
+
+        Args:
+            exchange: What the call is carried by.
+            destinations: Every number, E.164, that the developer allows a transfer to.
+            tell: Reports an event to the call.
+            note: Writes something into the transcript.
+        """
+        self._exchange = exchange
+        self._destinations = destinations
+        self._tell = tell
+        self._note = note
+        self._conversation: Conversation | None = None
+        self._target: str | None = None
+        self._handed_over: asyncio.Future[None] | None = None
+
+    def attach(self, conversation: Conversation) -> None:
+        """The conversation that the call has."""
+        self._conversation = conversation
+
+    async def end(self, reason: str) -> None:
+        """See `CallControl.end`."""
+        if self._conversation is not None:
+            self._conversation.finish(reason)
+
+    def send_digits(self, digits: str) -> None:
+        """See `CallControl.send_digits`."""
+        if self._conversation is not None:
+            self._conversation.send_digits(digits)
+            self._note(f"Digits were sent: {digits}")
+
+    async def transfer(self, target: str) -> None:
+        """See `CallControl.transfer`."""
+        if self._handed_over is None or self._failed():
+            self._check_destination(target)
+            self._target = target
+            self._handed_over = asyncio.get_running_loop().create_future()
+            await self._ask_policy(target, self._handed_over)
+            self._tell(TransferAsked(target=target))
+        elif target != self._target:
+            raise TransferRefused("Another transfer of this call is under way")
+        await asyncio.shield(self._handed_over)
+
+    def _failed(self) -> bool:
+        future = self._handed_over
+        return future is not None and future.done() and future.exception() is not None
+
+    def _check_destination(self, target: str) -> None:
+        """Raise `TransferRefused` when the developer does not allow it."""
+        if not self._destinations:
+            raise TransferRefused("No destination for transfers is set up for this agent")
+        if target not in self._destinations:
+            raise TransferRefused("Transfers to this number are not allowed")
+
+    async def _ask_policy(self, target: str, outcome: asyncio.Future[None]) -> None:
+        """Raise `TransferRefused` when the policy does not allow it; `outcome` then says so too."""
+        sentence = "The transfer was given up"
+        try:
+            refusal = await self._judge(target)
+            sentence = refusal.sentence if refusal is not None else ""
+        except LedgerError:
+            _log.warning("The policy could not be asked about a transfer", exc_info=True)
+            sentence = "The do-not-call list could not be read, so nobody was connected"
+        finally:
+            if sentence:
+                outcome.set_exception(TransferRefused(sentence))
+                outcome.exception()  # Often nobody else has asked.
+        if sentence:
+            raise TransferRefused(sentence)
+
+    async def _judge(self, target: str) -> Refusal | None:
+        exchange = self._exchange
+        policy, now = exchange.policy, exchange.clock.wall()
+        call = ProposedCall(
+            to=target,
+            from_=exchange.phone_number,
+            max_duration_sec=int(exchange.limits.transferred_sec),
+        )
+        tally = Tally()
+        if policy.changes:
+            tally = await exchange.ledger.tally(exchange.scope, target, now)
+        return policy.judge_transfer(call, tally, now)
+
+    async def hand_over(self, carrier_call_id: str | None, target: str) -> CallEvent:
+        """Ask the carrier, once the call's record says so; what came of it."""
+        outcome = self._handed_over
+        try:
+            await self._transfer(carrier_call_id, target)
+        except CarrierError as error:
+            if outcome is not None and not outcome.done():
+                refused = TransferRefused("The carrier did not transfer the call")
+                refused.__cause__ = error
+                outcome.set_exception(refused)
+                outcome.exception()  # Whoever asked may be gone.
+            self._note(f"A transfer to {target} failed")
+            return TransferFailed()
+        if outcome is not None and not outcome.done():
+            outcome.set_result(None)
+        self._note(f"The call was transferred to {target}")
+        return TransferMade()
+
+    async def _transfer(self, carrier_call_id: str | None, target: str) -> None:
+        if carrier_call_id is None:
+            raise CarrierError("The carrier's id of the call is not known yet")
+        await self._exchange.line.transfer(
+            CarrierCallId(carrier_call_id),
+            to=target,
+            time_limit_sec=int(self._exchange.limits.transferred_sec),
+        )

@@ -1,0 +1,171 @@
+"""The tools that every agent has: hand the call over, end it, press keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from patter_core.errors import ConfigError, TransferRefused
+from patter_core.tools.answers import failure
+from patter_core.tools.arguments import ArgumentCheck
+from patter_core.tools.checked_tool import CheckedTool
+from patter_core.tools.definition import Tool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from patter_core.calls.control import CallControl
+    from patter_core.tools.executor import ToolExecutor
+    from patter_core.tools.invocation import ToolInvocation, ToolResult
+
+CALL_CONTROL = "call_control"
+"""The dependency by which a tool gets the `CallControl` of its call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """Whom calls may be handed over to: what the developer named, and nobody else.
+
+    Attributes:
+        named: E.164 by the name that the model uses.
+        numbers: E.164 that need no name.
+    """
+
+    named: Mapping[str, str] = field(default_factory=dict[str, str])
+    numbers: frozenset[str] = frozenset()
+
+    @property
+    def all_numbers(self) -> frozenset[str]:
+        """Every number, named or not."""
+        return self.numbers | frozenset(self.named.values())
+
+    @classmethod
+    def of(cls, transfer_to: object) -> Destinations:
+        """What `transfer_to` says: a number, a list of them, or numbers by name.
+
+        Raises:
+            ConfigError: It is something else.
+        """
+        if transfer_to is None:
+            return cls()
+        if isinstance(transfer_to, str):
+            return cls(numbers=frozenset([_number(transfer_to)]))
+        if isinstance(transfer_to, Mapping):
+            pairs = cast("Mapping[object, object]", transfer_to).items()
+            return cls(named={_name(name): _number(number) for name, number in pairs})
+        if isinstance(transfer_to, list | tuple | set | frozenset):
+            numbers = cast("Collection[object]", transfer_to)
+            return cls(numbers=frozenset(_number(number) for number in numbers))
+        raise ConfigError("transfer_to takes a number, a list of numbers, or numbers by name")
+
+
+def _number(number: object) -> str:
+    digits = number[1:] if isinstance(number, str) else ""
+    if not (
+        isinstance(number, str)
+        and number.startswith("+")
+        and digits.isascii()
+        and digits.isdigit()
+        and 7 <= len(digits) <= 15
+    ):
+        raise ConfigError(f"transfer_to: {number!r} is no E.164 number, as in '+14155552671'")
+    return number
+
+
+def _name(name: object) -> str:
+    if not (isinstance(name, str) and 0 < len(name) <= 100):
+        raise ConfigError(f"transfer_to: {name!r} is no name of a destination")
+    return name
+
+
+def system_tools(destinations: Destinations) -> tuple[CheckedTool, ...]:
+    """`transfer_call`, `end_call` and `send_digits`, as the model sees them."""
+    return (
+        _tool("transfer_call", _TRANSFER, _transfer_parameters(destinations)),
+        _tool("end_call", _END, _object(reason=_text("Why the call ends, in a few words."))),
+        _tool(
+            "send_digits",
+            "Press keys on the phone, for menus that ask for them.",
+            _object(digits={**_text("Keys to press: 0-9, A-D, * and #."), "pattern": _DIGITS}),
+        ),
+    )
+
+
+def register_system_tools(executor: ToolExecutor, destinations: Destinations) -> None:
+    """Have them work on the `CallControl` that `executor` has as a dependency."""
+    needs = (CALL_CONTROL,)
+    executor.register("transfer_call", _transfer_by(destinations), needs=needs)
+    executor.register("end_call", _end_call, needs=needs)
+    executor.register("send_digits", _send_digits, needs=needs)
+
+
+_DIGITS = "^[0-9A-Da-d*#wW]{1,32}$"
+_TRANSFER = (
+    "Connect the caller to somebody else and leave the call. Use it when they ask for a person, "
+    "or for what you cannot do."
+)
+_END = (
+    "Hang up. Say goodbye first, and use it only when the conversation has come to its end; that "
+    "somebody is silent for a while is no reason."
+)
+
+
+def _tool(name: str, description: str, parameters: dict[str, Any]) -> CheckedTool:
+    tool = Tool(name=name, description=description, parameters=parameters, max_retries=0)
+    check = ArgumentCheck(parameters, tool=name)
+    return CheckedTool(tool=tool, check=check, on_loop=True, reassurance=None, breaker_key=name)
+
+
+def _object(**properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _text(description: str) -> dict[str, Any]:
+    return {"type": "string", "description": description}
+
+
+def _transfer_parameters(destinations: Destinations) -> dict[str, Any]:
+    if destinations.named:
+        names = sorted(destinations.named)
+        return _object(destination={**_text("Whom to connect the caller to."), "enum": names})
+    return _object(number=_text("The number to connect the caller to, E.164."))
+
+
+def _transfer_by(destinations: Destinations) -> Callable[..., Any]:
+    async def transfer_call(
+        arguments: dict[str, Any], invocation: ToolInvocation, dependencies: Mapping[str, Any]
+    ) -> ToolResult | dict[str, Any]:
+        control: CallControl = dependencies[CALL_CONTROL]
+        if "destination" in arguments:
+            number = destinations.named[arguments["destination"]]
+        else:
+            number = arguments["number"]
+        try:
+            await control.transfer(number)
+        except TransferRefused as error:
+            return failure(invocation.function_call_id, "transfer_refused", f"{error}.")
+        return {"message": "call_transferred", **arguments}
+
+    return transfer_call
+
+
+async def _end_call(
+    arguments: dict[str, Any], _invocation: ToolInvocation, dependencies: Mapping[str, Any]
+) -> dict[str, Any]:
+    control: CallControl = dependencies[CALL_CONTROL]
+    await control.end(arguments["reason"])
+    return {"message": "call_ending"}
+
+
+async def _send_digits(
+    arguments: dict[str, Any], _invocation: ToolInvocation, dependencies: Mapping[str, Any]
+) -> dict[str, Any]:
+    control: CallControl = dependencies[CALL_CONTROL]
+    control.send_digits(arguments["digits"])
+    return {"message": "digits_sent", "digits": arguments["digits"]}

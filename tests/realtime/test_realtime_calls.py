@@ -1,0 +1,203 @@
+"""Whole calls with OpenAI Realtime, from `execute()` to the result, over the phone network."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from patter import Patter, PatterTool
+from patter.simulator import Callee, PhoneNetwork
+from patter_core.pipeline.realtime import OpenAIRealtime
+from patter_core.simulator import ScriptedRealtimeServer
+from tests.calls.kit import CALLEE, PHONE, Events, bounded, creates, said
+from tests.realtime.realtime_kit import came, check_client_events, of_type
+
+LONG = "This is a rather long sentence, which nobody will ever want to hear to its very end."
+
+
+@pytest.fixture
+async def network():
+    async with PhoneNetwork() as network:
+        network.add(CALLEE, Callee(says=["Hello?", "Four people at eight.", "Bye."]))
+        yield network
+        await network.until(lambda: not network.live_legs, what="every leg to be gone")
+        assert network.violations == []
+
+
+async def call(network, server, *, greeting="Hi.", engine=None, **options):
+    """One call on a phone of its own, which is closed again."""
+    phone = Patter(
+        carrier=network.twilio(), phone_number=PHONE, ledger=":memory:", clock=network.clock
+    )
+    voice = OpenAIRealtime(base_url=server.base_url, api_key="sk-test", **(engine or {}))
+    tool = PatterTool(phone, agent={"engine": voice})
+    try:
+        return await bounded(tool.execute(to=CALLEE, first_message=greeting, **options))
+    finally:
+        await bounded(phone.aclose())
+
+
+async def test_five_turns_and_the_callee_hangs_up(network, new_server):
+    lines = ["Hello?", "Four people.", "At eight.", "Smith.", "Thank you.", "Bye."]
+    replies = ["For how many?", "At what time?", "What name?", "It is booked.", "Goodbye."]
+    network.add(CALLEE, Callee(says=lines))
+    server = await new_server(replies)
+    result = await call(network, server, greeting="A table, please.", goal="Book a table")
+    assert (result.status, result.ended_by, result.error) == ("completed", "callee", None)
+    expected = [("agent", "A table, please."), ("user", "Hello?")]
+    for reply, line in zip(replies, lines[1:], strict=True):
+        expected += [("agent", reply), ("user", line)]
+    # Whoever hangs up with their last word on their lips may not be understood any more.
+    assert said(result) in (expected, expected[:-1])
+    (leg,) = network.dials
+    assert " ".join(leg.heard) == " ".join(text for role, text in expected if role == "agent")
+    assert server.refusals == []
+    (session,) = [
+        event["session"]
+        for event in of_type(server.received, "session.update")
+        if "instructions" in event["session"]
+    ]
+    assert "Book a table" in session["instructions"]
+
+
+async def test_the_agents_side_hangs_up_at_the_deadline(network, new_server):
+    network.add(CALLEE, Callee(behave="silent"))
+    server = await new_server()
+    result = await call(network, server, max_duration_sec=9)
+    assert (result.status, result.error_code) == ("timeout", "deadline")
+    assert said(result)[0] == ("agent", "Hi.")
+
+
+async def test_a_callee_who_interrupts_is_answered(network, new_server):
+    network.add(CALLEE, Callee(says=["Hello?", "Enough!", "Bye."], interrupts_after_sec=0.8))
+    server = await new_server([LONG, "As you wish."])
+    result = await call(network, server, greeting="Hi.")
+    assert result.status == "completed"
+    (cut,) = [turn for turn in result.transcript if turn.cut and turn.role == "agent"]
+    assert LONG.startswith(cut.text)
+    assert said(result)[-1] == ("agent", "As you wish.") or ("agent", "As you wish.") in said(
+        result
+    )
+    assert ("user", "Enough!") in said(result)
+    assert server.refusals == []
+
+
+async def test_a_callee_who_interrupts_the_greeting(network, new_server):
+    network.add(CALLEE, Callee(says=["Enough!", "Bye."], interrupts_after_sec=0.9))
+    server = await new_server(["As you wish."])
+    result = await call(network, server, greeting=LONG)
+    turns = result.transcript
+    assert turns[0].cut
+    assert LONG.startswith(turns[0].text)
+    assert said(result)[1:3] == [("user", "Enough!"), ("agent", "As you wish.")]
+    assert server.refusals == []
+
+
+async def test_a_voicemail_is_spoken_to(network, new_server):
+    network.add(CALLEE, Callee(behave="voicemail", listens_sec=20.0))
+    server = await new_server(lambda _view: "I shall call again.")
+    result = await call(network, server, greeting="Ann here.")
+    assert (result.status, result.error, result.answered_by) == ("completed", None, "machine")
+    assert ("agent", "Ann here.") in said(result)
+
+
+async def test_a_refused_key_rings_nobody(network, new_server):
+    server = await new_server(refuses=401)
+    result = await call(network, server)
+    assert (result.status, result.error_code) == ("failed", "provider_failed")
+    assert not result.may_have_dialed
+    assert creates(network) == []
+
+
+async def test_the_service_is_connected_before_anybody_is_rung(network, new_server):
+    server = await new_server()
+    events = Events()
+    connected_at = []
+
+    def on_event(event):
+        events(event)
+        if event.type == "dialing":
+            connected_at.append([kind["type"] for kind in server.sent])
+
+    phone = Patter(
+        carrier=network.twilio(), phone_number=PHONE, ledger=":memory:", clock=network.clock
+    )
+    voice = OpenAIRealtime(base_url=server.base_url, api_key="sk-test")
+    tool = PatterTool(phone, agent={"engine": voice}, on_event=on_event)
+    await bounded(tool.execute(to=CALLEE))
+    await bounded(phone.aclose())
+    assert connected_at == [["session.created", "session.updated"]]
+
+
+async def test_a_connection_that_is_lost_while_it_rings_is_made_again(network, new_server):
+    network.add(CALLEE, Callee(says=["Hello?", "Bye."], rings_sec=5))
+    server = await new_server(["Good day."])
+
+    async def cut_when_ringing():
+        await came(lambda: network.legs and network.legs[0].status == "ringing")
+        server.hang_up()
+
+    cutting = asyncio.create_task(cut_when_ringing())
+    result = await call(network, server)
+    await cutting
+    assert result.status == "completed"
+    assert said(result)[0] == ("agent", "Hi.")
+    assert server.connections == 2
+
+
+# --- every trouble at every event ------------------------------------------------------------
+
+
+def _script():
+    return ["For how many?", "Booked, see you then."]
+
+
+async def _events_of_a_call():
+    """How many events the service sends in a call that goes well."""
+    async with PhoneNetwork() as network, ScriptedRealtimeServer(_script()) as server:
+        network.add(CALLEE, Callee(says=["Hello?", "Four.", "Bye."]))
+        result = await call(network, server)
+        assert result.status == "completed"
+        return len(server.sent)
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [
+        ("disconnect", 1),
+        ("stall", 1),
+        ("garbage", 1),
+        ("error", 1),
+        # These differ little from the others.
+        ("close", 5),
+        ("expire", 5),
+        ("nonsense", 5),
+        ("omit", 5),
+    ],
+)
+async def test_every_trouble_at_every_event_gives_one_result_and_leaves_nothing_open(kind, step):
+    async with PhoneNetwork() as network:
+        network.add(CALLEE, Callee(says=["Hello?", "Four.", "Bye."]))
+        phone = Patter(
+            carrier=network.twilio(), phone_number=PHONE, ledger=":memory:", clock=network.clock
+        )
+        async with phone:
+            for number in range(0, await _events_of_a_call(), step):
+                async with ScriptedRealtimeServer(_script()) as server:
+                    server.spoil(kind, number)
+                    voice = OpenAIRealtime(
+                        base_url=server.base_url, api_key="x", open_sec=0.25, stall_sec=0.2
+                    )
+                    tool = PatterTool(phone, agent={"engine": voice}, max_duration_sec=40)
+                    began = time.monotonic()
+                    result = await bounded(tool.execute(to=CALLEE, first_message="Hi."))
+                    assert time.monotonic() - began < 5, (number, result)
+                    await came(lambda: not server.live)
+                assert result.status in ("completed", "failed", "timeout"), (number, result)
+                if result.status == "failed":
+                    assert result.error_code == "provider_failed"
+                check_client_events(server.received)
+                await network.until(lambda: not network.live_legs)
+        assert network.violations == []
