@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from patter_core.agent import Agent
 from patter_core.errors import ConfigError
@@ -128,9 +129,10 @@ def _check_names(tools: tuple[Any, ...]) -> None:
 
 
 def _with_tenant(destinations: Destinations, tenant: Any) -> Destinations:  # noqa: ANN401
-    if isinstance(tenant, dict):
-        named = tenant.get("destinations")
-    else:
+    named: object = None
+    if isinstance(tenant, Mapping):
+        named = cast("Mapping[str, object]", tenant).get("destinations")
+    elif tenant is not None:
         named = getattr(tenant, "destinations", None)
     if not named:
         return destinations

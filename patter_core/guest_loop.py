@@ -86,13 +86,13 @@ class GuestLoops:
         *args: Any,
     ) -> T:
         if is_async(function):
-            return await _on(loop, cast("Awaitable[T]", function(*args)))
+            return await _on(loop, lambda: cast("Awaitable[T]", function(*args)))
         with self._lock:
             answering = self._workers.post(lambda: _called(function, *args))
             self._workers.keep_up()
         answer = await asyncio.wrap_future(answering)
         if inspect.isawaitable(answer):
-            return await _on(loop, cast("Awaitable[T]", answer))
+            return await _on(loop, lambda: cast("Awaitable[T]", answer))
         return answer
 
     def stop(self) -> None:
@@ -108,9 +108,10 @@ def _called(function: Callable[..., Awaitable[T] | T], *args: Any) -> Awaitable[
         raise RuntimeError("A hook raised StopIteration") from error
 
 
-async def _on(loop: asyncio.AbstractEventLoop, awaitable: Awaitable[T]) -> T:
+async def _on(loop: asyncio.AbstractEventLoop, make: Callable[[], Awaitable[T]]) -> T:
+    # Made over there: cancelled before it begins, it leaves no coroutine that nobody awaited.
     async def finish() -> T:
-        return await awaitable
+        return await make()
 
     coroutine = finish()
     try:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from patter_core.calls.policy import DialPolicy
+    from patter_core.calls.request import CallRequest
     from patter_core.calls.result import CallResult
     from patter_core.config import Limits
     from patter_core.contract.phone_tool import PatterTool
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from patter_core.pipeline.realtime import OpenAIRealtime
     from patter_core.pipeline.turn_settings import TurnSettings
     from patter_core.switchboard.live_call import LiveCall
-    from patter_core.switchboard.order import CallRequest
     from patter_core.telephony.twilio.account import Twilio
     from patter_core.tools.definition import Tool, tool
     from patter_core.tools.invocation import ToolError, ToolInvocation, ToolResult
@@ -57,7 +57,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CallRequest": "patter_core.switchboard.order",
+    "CallRequest": "patter_core.calls.request",
     "CallResult": "patter_core.calls.result",
     "DialPolicy": "patter_core.calls.policy",
     "Limits": "patter_core.config",

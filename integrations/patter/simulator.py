@@ -13,9 +13,11 @@ from __future__ import annotations
 from patter_core import simulator
 from patter_core.simulator import (
     Callee,
+    Digits,
     Faults,
     Leg,
     ScriptedChatServer,
+    ScriptedModelServer,
     ScriptedRealtimeServer,
     ToolCall,
 )
@@ -23,10 +25,12 @@ from patter_core.telephony.twilio.account import Twilio, simulated_account
 
 __all__ = [
     "Callee",
+    "Digits",
     "Faults",
     "Leg",
     "PhoneNetwork",
     "ScriptedChatServer",
+    "ScriptedModelServer",
     "ScriptedRealtimeServer",
     "ToolCall",
 ]

@@ -85,13 +85,6 @@ class CallEnded:
 
 
 ProgressEvent = (
-    Queued
-    | Dialing
-    | Ringing
-    | Answered
-    | TurnSpoken
-    | ToolStarted
-    | ToolFinished
-    | CallEnded
+    Queued | Dialing | Ringing | Answered | TurnSpoken | ToolStarted | ToolFinished | CallEnded
 )
 """Everything that `on_event` and `LiveCall.events()` can yield."""

@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, assert_never
 
+from patter_core.audio.dtmf import tones
 from patter_core.audio.frames import BYTES_PER_MS
 from patter_core.calls.transcript import Turn
 from patter_core.errors import ProviderError
@@ -86,14 +87,20 @@ class RealtimeConversation:
         self._spoken_here: set[str] = set()  # Items that this connection knows.
         self._dropped: set[str] = set()  # Responses whose late audio is not wanted.
         self._failures = 0
+        self._keys: deque[bytes] = deque()
+        self._keys_pressed = 0
+        self._reason: str | None = None  # Why the conversation is to be over.
+        self._over = self._owed_at_finish = False
 
     # --- the connection ----------------------------------------------------------------------
 
     @property
     def detection(self) -> dict[str, Any]:
         """How the service is to notice turns just now."""
-        if not self._opening.under_way:
+        if not self._opening.under_way and self._reason is None:
             return self._detection
+        if not self._opening.under_way:
+            return {**self._detection, "create_response": False}
         return {**self._detection, "create_response": False, "interrupt_response": False}
 
     def attach(self, send: Callable[[str], None]) -> None:
@@ -140,6 +147,21 @@ class RealtimeConversation:
         self._group = group
         self._greet_when_due()
         self._ask_next()
+
+    def finish(self, reason: str) -> None:
+        """See `VoiceSession.finish`."""
+        if self._reason is None:
+            self._reason = reason
+            self._owed_at_finish = self.responses.owed
+            self.responses.stop()
+            if not self._opening.under_way:
+                self._configure_detection()
+            self._see_whether_over()
+
+    def send_digits(self, digits: str) -> None:
+        """See `VoiceSession.send_digits`."""
+        self._keys.append(tones(digits))
+        self._press_keys()
 
     def end(self) -> None:
         """The call is over: nothing more is sent to the callee, or asked for."""
@@ -249,6 +271,10 @@ class RealtimeConversation:
             case _:
                 assert_never(event)
         self._ask_next()
+        if self._keys:
+            self._press_keys()
+        if self._reason is not None:
+            self._see_whether_over()
 
     def _speech_started(self, event: wire.SpeechStarted) -> None:
         now_ms = self.speech.now_ms
@@ -326,14 +352,17 @@ class RealtimeConversation:
         self._items.tell_finished(now_ms)
 
     def _response_created(self, event: wire.ResponseCreated) -> None:
+        owed = self._owed_at_finish
         ask = self.responses.created(event.response_id, event.ask)
+        self._owed_at_finish = False
         if ask is not None and ask.owner is _GREETING:
             self._opening.response_id = event.response_id
-        if self.responses.callee_speaks:
+        if self._reason is not None and ask is None and not owed:
+            # The callee spoke once more; nothing is to be said to it.
+            self._drop(event.response_id)
+        elif self.responses.callee_speaks:
             # It was asked for just when the callee began to speak, too late to be cancelled.
-            self._dropped.add(event.response_id)
-            if self._send is not None:
-                self._send(wire.cancel_response(event.response_id))
+            self._drop(event.response_id)
 
     def _audio(self, event: wire.AudioDelta) -> None:
         if event.response_id in self._dropped:
@@ -429,6 +458,8 @@ class RealtimeConversation:
             self._settle_agent(heard, cut=False)
         self._see_whether_open()
         self._items.tell_finished(self.speech.now_ms)
+        if self._reason is not None:
+            self._see_whether_over()
 
     def _settle_agent(self, heard: HeardItem, *, cut: bool) -> None:
         self._items.agent_heard(
@@ -453,9 +484,34 @@ class RealtimeConversation:
 
     def _open_up(self) -> None:
         self._opening.over()
+        self._configure_detection()
+
+    def _configure_detection(self) -> None:
         if self._send is not None:
             session = {"audio": {"input": {"turn_detection": self.detection}}}
             self._send(wire.session_update(session, event_id="detection"))
+
+    def _drop(self, response_id: str) -> None:
+        self._dropped.add(response_id)
+        if self._send is not None:
+            self._send(wire.cancel_response(response_id))
+
+    def _press_keys(self) -> None:
+        """Send the tones of keys, once nothing more comes of what is being said."""
+        while self._keys and not self.responses.expecting:
+            self._keys_pressed += 1
+            name = f"keys_{self._keys_pressed}"
+            self._play(self.speech.say(name, name, self._keys.popleft()))
+            self._play(self.speech.end(name))
+
+    def _see_whether_over(self) -> None:
+        """Once the last word was heard, the conversation is over."""
+        if self._over or self._reason is None or self.responses.expecting or self._keys:
+            return
+        if self.speech.silent:
+            self._over = True
+            self._items.tell_finished(self.speech.now_ms)
+            self.emit(ConversationOver(self._reason))
 
     def _greet_when_due(self) -> None:
         if self._opening.due(self.speech.now_ms, callee_spoke=self._callee_spoke):
@@ -476,9 +532,7 @@ class RealtimeConversation:
         if words:
             responses.say(words)
         if self._silence.over:
-            self._group = None
-            self._items.tell_finished(now_ms)
-            self.emit(ConversationOver(REASON))
+            self.finish(REASON)
         elif not responses.idle:
             self._ask_next()
 

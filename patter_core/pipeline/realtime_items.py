@@ -144,8 +144,8 @@ class Items:
             if item.wire is not None:
                 yield {**named, **item.wire}
             elif turn is not None and turn.text:
-                role = "user" if turn.role == "user" else "assistant"
-                yield {**named, **message_item(role, turn.text)}
+                by_us = item.kind == "agent"
+                yield {**named, **message_item("assistant" if by_us else "user", turn.text)}
 
     @property
     def awaits_answer(self) -> bool:

@@ -47,6 +47,7 @@ class Responses:
         self._reply: Ask | None = None
         self._names = 0
         self._rests_until_ms = 0
+        self._closed = False
 
     @property
     def expecting(self) -> bool:
@@ -66,6 +67,8 @@ class Responses:
     def say(self, words: str, *, owner: object = None, first: bool = False) -> None:
         """Have these words said, after what was asked before, before any answer."""
         ask = Ask(name=self._name("say"), words=words, owner=owner)
+        if self._closed:
+            return
         if first:
             self._sayings.appendleft(ask)
         else:
@@ -73,7 +76,8 @@ class Responses:
 
     def reply(self, *, tools: bool = True) -> None:
         """Have the model answer, once, however often this is asked before it does."""
-        self._reply = Ask(name=self._name("reply"), tools=tools)
+        if not self._closed:
+            self._reply = Ask(name=self._name("reply"), tools=tools)
 
     def forget(self, owner: object) -> None:
         """Leave unsaid what `owner` asked for and nobody has been asked for yet."""
@@ -117,6 +121,8 @@ class Responses:
         if asked is None or asked.name != name:
             return None
         self._requested = None
+        if self._closed:
+            return asked
         if busy and asked.words is not None:
             self._sayings.appendleft(asked)
         elif busy:
@@ -131,7 +137,8 @@ class Responses:
         return taken
 
     def stop(self) -> None:
-        """Ask for nothing more."""
+        """Ask for nothing more. What was asked for already may still come."""
+        self._closed = True
         self._sayings.clear()
         self._reply = None
 

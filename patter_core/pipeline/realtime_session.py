@@ -91,6 +91,14 @@ class RealtimeSession:
         self._conversation.say(text)
         self._note()
 
+    def finish(self, reason: str) -> None:
+        """See `VoiceSession.finish`."""
+        self._conversation.finish(reason)
+
+    def send_digits(self, digits: str) -> None:
+        """See `VoiceSession.send_digits`."""
+        self._conversation.send_digits(digits)
+
     def transcript(self) -> tuple[Turn, ...]:
         """See `VoiceSession.transcript`."""
         return self._conversation.transcript()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import traceback
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
 
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
     from patter_core.tools.user_code import RunUserCode, Say
     from patter_core.tools.webhook import Webhooks
 
+_LOGGED_STEPS = 8
+
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+# Tuples, as frozen dataclasses take several times as long to make.
+class Request(NamedTuple):
     """What every attempt of one invocation has in common.
 
     Attributes:
@@ -47,8 +49,7 @@ class Request:
     max_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Attempted:
+class Attempted(NamedTuple):
     """How an attempt ended.
 
     Attributes:
@@ -159,8 +160,7 @@ async def _run(
         outcome = await run_function(run, function, on_loop, request.say, *args)
     except Exception as error:  # noqa: BLE001 - the users' loop is gone, or what ran on it
         # Nobody knows how far it got, so it is not tried again.
-        outcome = Raised(error)
-        return replace(_raised(request, outcome), again=False)
+        return _raised(request, Raised(error))._replace(again=False)
     if isinstance(outcome, Raised):
         return _raised(request, outcome)
     return _answered(request, outcome.value)
@@ -198,13 +198,16 @@ def _raised(request: Request, raised: Raised) -> Attempted:
         if len(code) + len(detail) > request.max_bytes // 8:  # Each may grow sixfold as JSON.
             return _too_large(request)
         return Attempted(failure(request.invocation.function_call_id, code, detail), "neutral")
-    # Its text may quote what the caller said, so only the way there is written down.
+    # Its text may quote what the caller said, so only the way to it is written down.
+    steps = traceback.StackSummary.extract(
+        traceback.walk_tb(error.__traceback__), lookup_lines=False
+    )
     _log.warning(
-        "Call %s: tool %s raised %s\n%s",
+        "Call %s: tool %s raised %s at %s",
         request.invocation.call_id,
         request.invocation.name,
         type(error).__name__,
-        "".join(traceback.format_tb(error.__traceback__)),
+        ", ".join(f"{step.filename}:{step.lineno}" for step in steps[-_LOGGED_STEPS:]),
     )
     return _failed(request, "tool_failed", "The tool failed.", again=True)
 

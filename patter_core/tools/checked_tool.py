@@ -166,13 +166,17 @@ def _check_numbers(made: Tool, where: str) -> None:
         raise ConfigError(f"{where}: 'description' must be text")
     if not _is_number(made.timeout_sec) or not 0 < made.timeout_sec <= 3_600:
         raise ConfigError(f"{where}: 'timeout_sec' must be a number of seconds up to 3600")
-    if not isinstance(made.max_retries, int) or not 0 <= made.max_retries <= _MAX_RETRIES:
+    if not _is_whole(made.max_retries) or made.max_retries > _MAX_RETRIES:
         raise ConfigError(f"{where}: 'max_retries' must be a whole number from 0 to {_MAX_RETRIES}")
     threshold, cooldown_sec = made.breaker_threshold, made.breaker_cooldown_sec
-    if threshold is not None and not (isinstance(threshold, int) and threshold >= 0):
+    if threshold is not None and not _is_whole(threshold):
         raise ConfigError(f"{where}: 'breaker_threshold' must be 0 or more")
     if cooldown_sec is not None and not (_is_number(cooldown_sec) and cooldown_sec > 0):
         raise ConfigError(f"{where}: 'breaker_cooldown_sec' must be more than 0 seconds")
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _is_number(value: object) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from patter_core.errors import ConfigError, TransferRefused
 from patter_core.tools.answers import failure
@@ -13,7 +13,7 @@ from patter_core.tools.checked_tool import CheckedTool
 from patter_core.tools.definition import Tool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from patter_core.calls.control import CallControl
     from patter_core.tools.executor import ToolExecutor
@@ -32,7 +32,7 @@ class Destinations:
         numbers: E.164 that need no name.
     """
 
-    named: Mapping[str, str] = field(default_factory=dict)
+    named: Mapping[str, str] = field(default_factory=dict[str, str])
     numbers: frozenset[str] = frozenset()
 
     @property
@@ -52,9 +52,11 @@ class Destinations:
         if isinstance(transfer_to, str):
             return cls(numbers=frozenset([_number(transfer_to)]))
         if isinstance(transfer_to, Mapping):
-            return cls(named={_name(key): _number(to) for key, to in transfer_to.items()})
+            pairs = cast("Mapping[object, object]", transfer_to).items()
+            return cls(named={_name(name): _number(number) for name, number in pairs})
         if isinstance(transfer_to, list | tuple | set | frozenset):
-            return cls(numbers=frozenset(_number(to) for to in transfer_to))
+            numbers = cast("Collection[object]", transfer_to)
+            return cls(numbers=frozenset(_number(number) for number in numbers))
         raise ConfigError("transfer_to takes a number, a list of numbers, or numbers by name")
 
 

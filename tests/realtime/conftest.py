@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from contextlib import AsyncExitStack
 
 import pytest
 
 from patter_core.simulator import ScriptedRealtimeServer
-from tests.realtime.realtime_kit import check_client_events
+from tests.realtime.realtime_kit import came, check_client_events
 
 
 @pytest.fixture
@@ -24,9 +23,7 @@ async def new_server():
             return server
 
         yield make
-        async with asyncio.timeout(5):
-            while any(server.live for server in servers):
-                await asyncio.sleep(0.005)
+        await came(lambda: not any(server.live for server in servers), seconds=5)
     for server in servers:
         check_client_events(server.received)
 

@@ -7,10 +7,12 @@ import contextlib
 import functools
 from dataclasses import dataclass, field
 
+import pytest
 from openai.types.realtime import RealtimeClientEventParam
 from pydantic import TypeAdapter
 
 from patter_core.audio.frames import SILENT_FRAME
+from patter_core.errors import ProviderError
 from patter_core.pipeline.plan import SessionPlan
 from patter_core.pipeline.realtime import OpenAIRealtime
 from patter_core.pipeline.tool_use import ToolFace
@@ -31,7 +33,7 @@ def check_client_events(events):
                 {key: tool[key] for key in tool if key != "strict"}
                 for tool in event["session"]["tools"]
             ]
-            event = {**event, "session": {**event["session"], "tools": tools}}  # noqa: PLW2901
+            event = {**event, "session": {**event["session"], "tools": tools}}
         client_events().validate_python(event, extra="forbid")
 
 
@@ -159,8 +161,22 @@ async def conversation(
             yield line
         finally:
             line.running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            with contextlib.suppress(asyncio.CancelledError, ProviderError):
                 await line.running
+
+
+async def came(condition, seconds=3.0):
+    """Wait for something that another thread brings about."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - the other thread has no event of our loop
+            await asyncio.sleep(0.002)
+
+
+async def ends_with(line, error, words):
+    """Whoever goes on frame by frame sees the conversation end with this error."""
+    await line.until(lambda: line.running.done())
+    with pytest.raises(error, match=words):
+        await line.running
 
 
 def kinds(events):

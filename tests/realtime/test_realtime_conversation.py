@@ -6,6 +6,7 @@ import base64
 
 import pytest
 
+from patter_core.audio.dtmf import tones
 from patter_core.pipeline.realtime import SemanticVad, ServerVad
 from patter_core.pipeline.session import ClearAudio, ConversationOver, PlayAudio, TurnFinished
 from patter_core.pipeline.turn_settings import TurnSettings
@@ -278,7 +279,8 @@ async def test_silence_is_asked_into_and_then_given_up(new_server):
     turns = TurnSettings(silence_prompt_sec=2, silence_prompts=2, goodbye="Bye then.")
     async with conversation(server, greeting="Hi.", turns=turns) as line:
         await line.until(lambda: any(isinstance(e, ConversationOver) for e in line.events))
-        assert line.heard() == "Hi. Are you there? Are you there? Bye then.".split()
+        asked = ["Are", "you", "there?"]
+        assert line.heard() == ["Hi.", *asked, *asked, "Bye", "then."]
         assert isinstance(line.events[-1], ConversationOver)
         await line.frames(200)
         assert isinstance(line.events[-1], ConversationOver)
@@ -295,6 +297,56 @@ async def test_whoever_answers_the_goodbye_is_not_left(new_server):
         assert not any(isinstance(event, ConversationOver) for event in line.events)
 
 
+def over(line):
+    return [event for event in line.events if isinstance(event, ConversationOver)]
+
+
+async def test_a_conversation_that_is_finished_says_its_last_words_and_no_more(new_server):
+    server = await new_server(["Goodbye, and thank you.", "Never said."])
+    async with conversation(server) as line:
+        await line.says("That is all.")
+        await line.until(lambda: line.played)
+        line.session.finish("Said goodbye")
+        line.session.say("Never said either.")
+        assert over(line) == []
+        await line.until(lambda: over(line))
+        assert over(line) == [ConversationOver("Said goodbye")]
+        assert line.events[-2] == TurnFinished(line.turns[-1])
+        await line.says("One more thing!")
+        await line.frames(30)
+        assert line.heard() == ["Goodbye,", "and", "thank", "you."]
+        assert len(over(line)) == 1
+        assert server.refusals == []
+
+
+async def test_a_reply_that_is_being_thought_of_is_still_said(new_server):
+    server = await new_server([{"content": "Goodbye then.", "delay_sec": 0.05}])
+    async with conversation(server) as line:
+        await line.says("Goodbye.")
+        line.session.finish("Said goodbye")
+        await line.until(lambda: over(line))
+        assert line.heard() == ["Goodbye", "then."]
+
+
+async def test_with_nothing_to_say_it_is_over_at_once(new_server):
+    server = await new_server()
+    async with conversation(server) as line:
+        line.session.finish("Nothing to say")
+        assert over(line) == [ConversationOver("Nothing to say")]
+
+
+async def test_keys_are_pressed_after_what_is_being_said(new_server):
+    server = await new_server(["Pressing one."])
+    async with conversation(server) as line:
+        await line.says("Press one.")
+        await line.until(lambda: line.played)
+        line.session.send_digits("1#")
+        await line.until_quiet()
+        tone = b"".join(line.played)[-len(tones("1#")) :]
+        assert tone == tones("1#")
+        assert line.said == [("user", "Press one."), ("agent", "Pressing one.")]
+
+
 async def test_tokens_are_counted_and_priced(new_server):
     server = await new_server(["Yes."])
     async with conversation(server) as line:
@@ -304,9 +356,9 @@ async def test_tokens_are_counted_and_priced(new_server):
         assert line.session.usage().input_tokens == usage["input_tokens"]
         assert line.session.usage().output_tokens == usage["output_tokens"]
         into, out = usage["input_token_details"], usage["output_token_details"]
-        dollars = (
-            (into["text_tokens"] - 32) * 4 + 32 * 0.4 + into["audio_tokens"] * 32
-        ) / 1e6 + (out["text_tokens"] * 16 + out["audio_tokens"] * 64) / 1e6
+        dollars = ((into["text_tokens"] - 32) * 4 + 32 * 0.4 + into["audio_tokens"] * 32) / 1e6 + (
+            out["text_tokens"] * 16 + out["audio_tokens"] * 64
+        ) / 1e6
         assert line.session.cost().llm == pytest.approx(dollars, abs=1e-6)
         assert line.session.cost().stt > 0
         metrics = line.session.metrics()

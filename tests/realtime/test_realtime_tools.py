@@ -9,7 +9,7 @@ import logging
 import pytest
 
 from patter_core.simulator import ToolCall
-from tests.realtime.realtime_kit import Tools, asks, conversation, kinds, of_type
+from tests.realtime.realtime_kit import Tools, asks, came, conversation, kinds, of_type
 
 LONG = "This is a rather long sentence, which nobody will ever want to hear to its very end."
 
@@ -151,7 +151,7 @@ async def test_progress_is_heard_during_the_tool_and_never_after(new_server):
         await line.until_quiet()
         gate.say("Too late.")
         await line.frames(30)
-        assert line.heard() == "Still looking. Nearly there. Found it.".split()
+        assert line.heard() == ["Still", "looking.", "Nearly", "there.", "Found", "it."]
         assert server.refusals == []
         (last,) = [ask for ask in asks(server) if "instructions" not in ask["response"]]
         assert asks(server)[-1] == last
@@ -183,9 +183,7 @@ async def test_the_end_of_the_call_ends_tools_and_answers_them(new_server):
         await line.says("Find it.")
         await line.until(lambda: tools.asked)
     assert tools.cancelled == ["find"]
-    async with asyncio.timeout(2):
-        while not outputs(server):
-            await asyncio.sleep(0.005)
+    await came(lambda: outputs(server))
     assert json.loads(outputs(server)[0])["ok"] is False
 
 

@@ -186,7 +186,9 @@ async def test_a_rude_callee_interrupts_and_waits_to_be_answered():
         *heard, answer, goodbye = leg.heard
         assert (AGENT[0] + " " + AGENT[1]).startswith(" ".join(heard))
         assert 4 <= len(" ".join(heard).split()) <= 13
-        assert answer == goodbye == AGENT[2]
+        # They are rude every time, and hang up on whoever talks on.
+        assert AGENT[2].startswith(answer)
+        assert AGENT[2].startswith(goodbye)
 
 
 async def test_a_callee_who_hangs_up_in_mid_word_has_not_said_it():
