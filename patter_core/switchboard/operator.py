@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_NOTED_AFTER_SEC = 0.02
+
 
 class Operator:
     """One call, from the order to the result. Lives on the engine's loop; `result` everywhere.
@@ -353,7 +355,9 @@ class Operator:
                 pass
 
     def _turn_finished(self, turn: Turn) -> None:
-        self._exchange.ledger.note_turn(self.call_id, turn)
+        # The ledger's thread would take the interpreter just when the agent is about to answer.
+        loop = asyncio.get_running_loop()
+        loop.call_later(_NOTED_AFTER_SEC, self._exchange.ledger.note_turn, self.call_id, turn)
         self.audience.tell(TurnSpoken(call_id=self.call_id, turn=turn))
 
     def _talked_out(self, reason: str) -> None:
