@@ -64,6 +64,21 @@ class Limits:
     """The largest body that a webhook may have."""
     frame_bytes: int = 64 * 1024
     """The largest frame that a media socket may send."""
+    frames_per_sec: float = 200.0
+    """How many frames a media socket may send in the long run; speech has 50."""
+    frames_at_once: int = 1_000
+    """How many more than that it may send in one go."""
+    unsent_chars: int = 2 * 1024 * 1024
+    """How much may wait for a media socket that takes nothing, before it counts as lost."""
+    heartbeat_sec: float = 10.0
+    """How long a media socket may be silent before it is asked whether it is still there; it has
+    half as long to answer."""
+    request_sec: float = 10.0
+    """How long a connection at the door may take to send one whole request."""
+    idle_connection_sec: float = 75.0
+    """How long a connection at the door may stay open between requests."""
+    unproven_connections: int = 256
+    """How many connections may be open that have not proven that they are the carrier's."""
 
 
 def setting(name: str) -> str:
