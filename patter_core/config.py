@@ -56,6 +56,9 @@ class Limits:
     drain_sec: float = 10.0
     """How long closing, or the interpreter's exit, waits for live calls to end."""
 
+    stall_sec: float = 2.0
+    """How long the engine's loop may stand still before that is logged, with its stack."""
+
     transcript_retention_sec: float = 24 * 3600.0
     """How long the ledger keeps what was said."""
     transcript_chars: int = 200_000
