@@ -182,7 +182,8 @@ class RawStream:
         url = "ws" + self.tool._phone.url.removeprefix("http") + "/twilio/media"
         signature = RequestValidator(self.network.auth_token).compute_signature(url, {})
         self.writer.write(
-            b"GET /twilio/media HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"GET /twilio/media HTTP/1.1\r\nHost: x\r\n"
+            b"Upgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
             b"X-Twilio-Signature: " + signature.encode() + b"\r\n\r\n"
         )
@@ -304,7 +305,9 @@ async def test_frames_that_cannot_be_read_are_passed_over(network, tool):
 async def test_a_side_that_takes_nothing_is_dropped(network, new_tool):
     """It sends audio and reads none, while the agent talks on and on."""
     agent = scripted(first_message="word " * 3_000)
-    tool = new_tool(agent=agent, phone={"limits": replace(LIMITS, heartbeat_sec=30)})
+    tool = new_tool(
+        agent=agent, phone={"limits": replace(LIMITS, heartbeat_sec=30, media_start_sec=3_000)}
+    )
     await tool.start()
     async with own_stream(network, tool) as (stream, live):
         stream.writer.transport.pause_reading()
