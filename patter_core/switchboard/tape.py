@@ -21,6 +21,7 @@ _log = logging.getLogger(__name__)
 
 _BATCH_MS = 500
 _BATCH_BYTES = SAMPLE_RATE_HZ * _BATCH_MS // 1_000
+_ON_DISK_BYTES = SAMPLE_RATE_HZ + _BATCH_BYTES  # By then the writer has written once.
 _OWNER_ONLY = 0o600
 
 
@@ -113,12 +114,13 @@ class _Reel:
     """The file, as the worker's thread sees it.
 
     Attributes:
-        path: Where it is; None unless something is in it.
+        path: Where it is; None until something that can be played is in it.
     """
 
     def __init__(self, choose_path: Callable[[], Path]) -> None:
         self.path: Path | None = None
         self._choose_path = choose_path
+        self._chosen: Path | None = None
         self._writer: StereoWriter | None = None
         self._position = 0
         self._failed = False
@@ -135,27 +137,34 @@ class _Reel:
             writer = self._writer or self._open()
             writer.left(caller, self._position)
             writer.right(agent, self._position)
-            self._position += len(caller)
         except BaseException:
             self._failed = True
             raise
+        self._position += len(caller)
+        if self._position >= _ON_DISK_BYTES:
+            self.path = self._chosen
 
     def close(self) -> None:
-        """Close the file with all that could be written.
+        """Close the file with all that could be written; one that can't be played is removed.
 
         Raises:
             OSError: The disk fails, as it has not before.
         """
         writer, self._writer = self._writer, None
-        if writer is not None:
-            with suppress(OSError) if self._failed else nullcontext():
-                writer.__exit__(None, None, None)
+        try:
+            if writer is not None:
+                with suppress(OSError) if self._failed else nullcontext():
+                    writer.__exit__(None, None, None)
+                    self.path = self._chosen
+        finally:
+            if self.path is None and self._chosen is not None:
+                self._chosen.unlink(missing_ok=True)
 
     def _open(self) -> StereoWriter:
         path = self._choose_path()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         # What people say is for the owner's eyes, as the ledger is.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _OWNER_ONLY))
+        self._chosen = path
         self._writer = StereoWriter(path, settle_ms=_BATCH_MS).__enter__()
-        self.path = path
         return self._writer

@@ -124,7 +124,7 @@ async def test_a_call_that_nobody_answers_leaves_no_file(network, recorded, tmp_
 
 
 async def test_it_is_announced_in_one_breath_with_the_disclosure(recorded):
-    policy = DialPolicy(
+    policy = DialPolicy.simulation(
         disclosure="I am a machine.", recording_announcement="This call is recorded."
     )
     result = await recorded(policy=policy, arguments={"first_message": "Good evening."})
@@ -133,7 +133,7 @@ async def test_it_is_announced_in_one_breath_with_the_disclosure(recorded):
 
 
 async def test_a_call_that_is_not_recorded_is_not_said_to_be(new_tool):
-    policy = DialPolicy(recording_announcement="This call is recorded.")
+    policy = DialPolicy.simulation(recording_announcement="This call is recorded.")
     result = await bounded(new_tool(phone={"policy": policy}).execute(to=CALLEE))
     assert not any("recorded" in text for _, text in said(result))
 
@@ -166,19 +166,41 @@ async def test_a_folder_that_takes_no_file_ends_the_recording_alone(
     assert sum("recording ends" in record.message for record in caplog.records) == 1
 
 
-async def test_a_full_disk_ends_the_recording_and_leaves_what_was_heard(recorded, caplog):
-    """A process may be told how large its files can be: then writing fails as on a full disk."""
+@pytest.fixture
+def file_bytes():
+    """Bounds the size of this process's files: then writing fails as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, before[1]))
-    try:
-        result = await recorded(ledger=":memory:")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, ignored)
+
+    def bound(count):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (count, before[1]))
+
+    yield bound
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, ignored)
+
+
+async def test_a_full_disk_ends_the_recording_and_leaves_what_was_heard(
+    recorded, file_bytes, caplog
+):
+    file_bytes(60_000)
+    result = await recorded(ledger=":memory:")
     assert result.status == "completed"
     assert 0.5 < seconds(read(result.recording)) < 2
     assert sum("recording ends" in record.message for record in caplog.records) == 1
+
+
+async def test_a_disk_that_is_full_from_the_start_leaves_no_file(recorded, file_bytes, tmp_path):
+    file_bytes(100)
+    result = await recorded(ledger=":memory:", recordings=tmp_path / "tapes")
+    assert (result.status, result.recording) == ("completed", None)
+    assert list((tmp_path / "tapes").iterdir()) == []
+
+
+async def test_a_call_of_half_a_second_has_its_recording(network, recorded):
+    network.add(CALLEE, Callee(behave="silent", hangs_up_after_sec=0.5))
+    result = await recorded()
+    assert 0.3 < seconds(read(result.recording)) < 0.7
 
 
 async def test_a_disk_that_hangs_ends_the_recording_not_the_call(recorded, monkeypatch, caplog):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from patter.simulator import ScriptedChatServer, ToolCall
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "langchain_agent.py"
+EXAMPLE = Path(__file__).parents[2] / "examples" / "integrations" / "langchain_agent.py"
 RESTAURANT = "+14155552671"
 
 

@@ -10,6 +10,7 @@ import math
 import sys
 from typing import TYPE_CHECKING
 
+from patter.cli.mcp import add_mcp, run_mcp
 from patter_core.calls.bounds import DEFAULT_DURATION_SEC
 from patter_core.errors import PatterError
 
@@ -35,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     # Only now: help and mistakes must not wait for what a command needs.
+    if options.command == "mcp":
+        return run_mcp(options)
     if options.command == "policy":
         from patter.cli.policy import run_policy_check
 
@@ -93,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
             "another.",
         )
     )
+    add_mcp(commands)
     return parser
 
 
