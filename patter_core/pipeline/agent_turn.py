@@ -170,6 +170,10 @@ class AgentTurn:
                 return
             self._text.append(piece)
             self._written.put_nowait(piece)
+            if not self._writes:
+                self._writes = True
+                # The voice begins now, even if the model has more words at hand.
+                await asyncio.sleep(0)
 
     async def speak(self) -> None:
         """Voice what is written, to its end. It is heard later.

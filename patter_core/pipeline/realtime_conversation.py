@@ -42,6 +42,7 @@ _FATAL = frozenset(
     {"invalid_api_key", "insufficient_quota", "account_deactivated", "billing_hard_limit_reached"}
 )
 _BEFORE_SPEECH_MS = 300  # Speech begins a little before it is noticed.
+_MIND_EVERY_MS = 100  # How often silence, and what is overdue, is looked after.
 _GREETING = object()
 
 
@@ -87,6 +88,7 @@ class RealtimeConversation:
         self._spoken_here: set[str] = set()  # Items that this connection knows.
         self._dropped: set[str] = set()  # Responses whose late audio is not wanted.
         self._failures = 0
+        self._mind_ms = 0
         self._keys: deque[bytes] = deque()
         self._keys_pressed = 0
         self._reason: str | None = None  # Why the conversation is to be over.
@@ -182,7 +184,8 @@ class RealtimeConversation:
         for wish in speech.hear(len(audio)):
             self.emit(wish)
         self._after_playing()
-        if self._group is not None:
+        if self._group is not None and speech.now_ms >= self._mind_ms:
+            self._mind_ms = speech.now_ms + _MIND_EVERY_MS
             self._mind_the_time()
 
     def hear_mark(self, name: str) -> None:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_NOTED_AFTER_SEC = 0.02
+
 
 class Operator:
     """One call, from the order to the result. Lives on the engine's loop; `result` everywhere.
@@ -76,6 +78,8 @@ class Operator:
             destinations=order.agent.kit.destinations.all_numbers,
             tell=self.tell,
             note=self._note,
+            call_id=self.call_id,
+            rung=order.arguments.to if order.arriving is None else None,
         )
         self._notes: list[Turn] = []
 
@@ -353,7 +357,9 @@ class Operator:
                 pass
 
     def _turn_finished(self, turn: Turn) -> None:
-        self._exchange.ledger.note_turn(self.call_id, turn)
+        # The ledger's thread would take the interpreter just when the agent is about to answer.
+        loop = asyncio.get_running_loop()
+        loop.call_later(_NOTED_AFTER_SEC, self._exchange.ledger.note_turn, self.call_id, turn)
         self.audience.tell(TurnSpoken(call_id=self.call_id, turn=turn))
 
     def _talked_out(self, reason: str) -> None:
@@ -373,7 +379,8 @@ class Operator:
         if self._conversation is None:
             return TalkAccount()
         talk = self._conversation.account()
-        turns = sorted((*talk.turns, *self._notes), key=lambda turn: turn.started_ms)
+        # Of the same moment, the note: what a tool did comes before what is said of it.
+        turns = sorted((*self._notes, *talk.turns), key=lambda turn: turn.started_ms)
         return replace(talk, turns=tuple(turns))
 
     def _settle(self) -> None:
