@@ -200,9 +200,13 @@ class TurnTaking:
     def _begin_what_can_begin(self) -> None:
         if not self._started or self._over:
             return
+        if self._agent == "quiet":
+            self._begin_a_turn()
         if self._agent != "quiet":
             self._think_ahead()
-        elif self._queue and self._queue[0].kind == "digits" and not self._greeting:
+
+    def _begin_a_turn(self) -> None:
+        if self._queue and self._queue[0].kind == "digits" and not self._greeting:
             self._take_next()  # A machine that recites its menu can be pressed keys at any time.
         elif self._ending is not None and self._nothing_left_to_say():
             self._finish(self._ending)
