@@ -170,8 +170,7 @@ class AgentTurn:
                 return
             self._text.append(piece)
             self._written.put_nowait(piece)
-            if not self._writes:
-                self._writes = True
+            if len(self._text) == 1:
                 # The voice begins now, even if the model has more words at hand.
                 await asyncio.sleep(0)
 

@@ -80,6 +80,7 @@ class Operator:
             note=self._note,
         )
         self._notes: list[Turn] = []
+        self._message_left = False
 
     # --- for those who wait ------------------------------------------------------------------
 
@@ -182,6 +183,19 @@ class Operator:
                 self._announce()
             for effect in effects:
                 self._perform(effect)
+            self._leave_message()
+
+    def _leave_message(self) -> None:
+        """A machine answered, and records by now: say the message to it, once, and nothing else.
+
+        The verdict may be there before the audio.
+        """
+        message = self.order.voicemail_message
+        if message is None or self._message_left or self._call.answered_by != "machine":
+            return
+        if self._conversation is not None and not self.ending:
+            reason = "It left a message on the voicemail"
+            self._message_left = self._conversation.leave_message(message, reason)
 
     def _apply(self, event: CallEvent) -> tuple[Effect, ...]:
         return self._call.apply(event, self._exchange.clock.now())
