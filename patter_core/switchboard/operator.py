@@ -81,6 +81,7 @@ class Operator:
         )
         self._notes: list[Turn] = []
         self._message_left = False
+        self._unwritten: list[Turn] = []
 
     # --- for those who wait ------------------------------------------------------------------
 
@@ -369,10 +370,16 @@ class Operator:
                 pass
 
     def _turn_finished(self, turn: Turn) -> None:
+        self._unwritten.append(turn)
         # The ledger's thread would take the interpreter just when the agent is about to answer.
-        loop = asyncio.get_running_loop()
-        loop.call_later(_NOTED_AFTER_SEC, self._exchange.ledger.note_turn, self.call_id, turn)
+        asyncio.get_running_loop().call_later(_NOTED_AFTER_SEC, self._write_turns)
         self.audience.tell(TurnSpoken(call_id=self.call_id, turn=turn))
+
+    def _write_turns(self) -> None:
+        turns, self._unwritten = self._unwritten, []
+        for turn in turns:
+            if not self.result.done():  # Which holds them all.
+                self._exchange.ledger.note_turn(self.call_id, turn)
 
     def _talked_out(self, reason: str) -> None:
         """The agent is done: why belongs into the transcript, and the call is ended."""
@@ -424,6 +431,7 @@ class Operator:
         Its row stays open, so that the next start ends what may be left of it.
         """
         self._apply(machine.EngineStopping())
+        self._write_turns()
         self._answer(self._result_now(self._talk()))
 
     def _result_now(self, talk: TalkAccount) -> CallResult:
