@@ -81,6 +81,7 @@ class RealtimeConversation:
         self._keys_pressed = 0
         self._reason: str | None = None  # Why the conversation is to be over.
         self._over = self._owed_at_finish = False
+        self._to_a_machine = False  # It is not listened to: nothing it says is an answer.
 
     # --- the connection ----------------------------------------------------------------------
 
@@ -143,6 +144,16 @@ class RealtimeConversation:
                 self._configure_detection()
             self._see_whether_over()
 
+    def leave_message(self, text: str, reason: str) -> None:
+        """See `VoiceSession.leave_message`."""
+        if self._reason is None:
+            self._interrupt()
+            self._reason, self._to_a_machine = reason, True
+            self.responses.say_only(text)
+            if not self._opening.under_way:
+                self._configure_detection()
+            self._ask_next()
+
     def send_digits(self, digits: str) -> None:
         """See `VoiceSession.send_digits`."""
         self._keys.append(tones(digits))
@@ -157,7 +168,7 @@ class RealtimeConversation:
 
     def hear_audio(self, audio: bytes) -> None:
         """See `VoiceSession.hear_audio`."""
-        if self._send is not None:
+        if self._send is not None and not self._to_a_machine:
             self._send(wire.append_audio(self._encoding.to_service(audio)))
         self._recent.add(audio, missed=self._send is None)
         self._meter.hear(audio)
@@ -449,7 +460,7 @@ class RealtimeConversation:
 
     def _see_whether_over(self) -> None:
         """Once the last word was heard, the conversation is over."""
-        if self._over or self._reason is None or self.responses.expecting or self._keys:
+        if self._over or self._reason is None or not self.responses.idle or self._keys:
             return
         if self.speech.silent:
             self._over = True

@@ -26,13 +26,14 @@ async def network():
         assert network.violations == []
 
 
-async def call(network, server, *, greeting="Hi.", engine=None, **options):
+async def call(network, server, *, greeting="Hi.", engine=None, voicemail_message=None, **options):
     """One call on a phone of its own, which is closed again."""
     phone = Patter(
         carrier=network.twilio(), phone_number=PHONE, ledger=":memory:", clock=network.clock
     )
     voice = OpenAIRealtime(base_url=server.base_url, api_key="sk-test", **(engine or {}))
-    tool = PatterTool(phone, agent={"engine": voice})
+    agent = {"engine": voice}
+    tool = PatterTool(phone, agent=agent, voicemail_message=voicemail_message)
     try:
         return await bounded(tool.execute(to=CALLEE, first_message=greeting, **options))
     finally:
@@ -101,6 +102,16 @@ async def test_a_voicemail_is_spoken_to(network, new_server):
     result = await call(network, server, greeting="Ann here.")
     assert (result.status, result.error, result.answered_by) == ("completed", None, "machine")
     assert ("agent", "Ann here.") in said(result)
+
+
+async def test_a_voicemail_is_left_a_message_and_nothing_else(network, new_server):
+    network.add(CALLEE, Callee(behave="voicemail", listens_sec=30.0))
+    server = await new_server(lambda _view: "Good day. " * 40)
+    message = "Please call me back."
+    result = await call(network, server, greeting="Ann here.", voicemail_message=message)
+    assert (result.status, result.answered_by, result.ended_by) == ("completed", "machine", "agent")
+    assert [text for role, text in said(result) if role == "agent"][-1] == message
+    assert server.refusals == []
 
 
 async def test_a_refused_key_rings_nobody(network, new_server):
