@@ -115,9 +115,10 @@ class RealtimeConversation:
         self._items.settle_agents(except_for=self._under_way(cut=False))
         self._items.settle_users()
         asked = self.responses.lost()
-        if asked is not None and asked.words is not None:
-            if asked.owner is not _GREETING or self.speech.started_ms is None:
-                self.responses.say(asked.words, owner=asked.owner, first=True)
+        greeted = self.speech.started_ms is not None
+        words = asked.words if asked is not None else None
+        if asked is not None and words is not None and not (asked.owner is _GREETING and greeted):
+            self.responses.say(words, owner=asked.owner, first=True)
         if self._recent.lost(self.speech.now_ms):
             return  # The next connection hears it again, and answers.
         if self._items.awaits_answer and not self._tools.running:
