@@ -60,6 +60,8 @@ class Limits:
     """How much audio of one call may wait for the disk before its recording ends."""
     recording_close_sec: float = 5.0
     """How long the end of a call waits for its recording to be written."""
+    stall_sec: float = 2.0
+    """How long the engine's loop may stand still before that is logged, with its stack."""
 
     transcript_retention_sec: float = 24 * 3600.0
     """How long the ledger keeps what was said."""
@@ -69,6 +71,21 @@ class Limits:
     """The largest body that a webhook may have."""
     frame_bytes: int = 64 * 1024
     """The largest frame that a media socket may send."""
+    frames_per_sec: float = 200.0
+    """How many frames a media socket may send in the long run; speech has 50."""
+    frames_at_once: int = 1_000
+    """How many more than that it may send in one go."""
+    unsent_chars: int = 2 * 1024 * 1024
+    """How much may wait for a media socket that takes nothing, before it counts as lost."""
+    heartbeat_sec: float = 10.0
+    """How long a media socket may be silent before it is asked whether it is still there; it has
+    half as long to answer."""
+    request_sec: float = 10.0
+    """How long a connection at the door may take to send one whole request."""
+    idle_connection_sec: float = 75.0
+    """How long a connection at the door may stay open between requests."""
+    unproven_connections: int = 256
+    """How many connections may be open that have not proven that they are the carrier's."""
 
 
 def setting(name: str) -> str:

@@ -133,6 +133,11 @@ class HomeLoop:
         """Whether the calling thread is this loop's own, which must never wait for it."""
         return threading.current_thread() is self._thread
 
+    @property
+    def thread_id(self) -> int:
+        """The identity of this loop's thread; 0 before it runs."""
+        return (self._thread.ident or 0) if self._thread is not None else 0
+
     def wait_over(self, timeout_sec: float) -> bool:
         """Block until the thread has ended; whether it did in time."""
         if self._thread is None:

@@ -25,6 +25,7 @@ from patter_core.switchboard.recover import recover
 from patter_core.switchboard.slots import Slots
 from patter_core.tools.breaker import BreakerBoard
 from patter_core.tools.webhook import Webhooks
+from patter_core.watchdog import Watchdog
 from patter_core.workers import Workers
 
 if TYPE_CHECKING:
@@ -138,6 +139,9 @@ class OpenPhone:
         listener = bind(settings.host, settings.port)
         stack.callback(listener.close)
         self._address = _address_of(listener)
+        watchdog = Watchdog(self.home, stall_sec=settings.limits.stall_sec)
+        watchdog.start()
+        stack.callback(watchdog.stop)
         workers = Workers("patter-resolver", threads=_RESOLVER_THREADS)
         workers.start()
         stack.callback(workers.release)

@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from patter_core.phone import Patter
     from patter_core.pipeline.providers.local import LocalSTT, LocalTTS
     from patter_core.pipeline.providers.openai import OpenAILLM
-    from patter_core.pipeline.providers.scripted import ScriptedLLM, ScriptedSTT, ScriptedTTS
+    from patter_core.pipeline.providers.scripted import (
+        ScriptedLLM,
+        ScriptedSTT,
+        ScriptedToolCall,
+        ScriptedTTS,
+    )
     from patter_core.pipeline.realtime import OpenAIRealtime
     from patter_core.pipeline.turn_settings import TurnSettings
     from patter_core.switchboard.live_call import LiveCall
@@ -45,6 +50,7 @@ __all__ = [
     "ScriptedLLM",
     "ScriptedSTT",
     "ScriptedTTS",
+    "ScriptedToolCall",
     "Tool",
     "ToolError",
     "ToolInvocation",
@@ -72,6 +78,7 @@ _HOMES = {
     "ScriptedLLM": "patter_core.pipeline.providers.scripted",
     "ScriptedSTT": "patter_core.pipeline.providers.scripted",
     "ScriptedTTS": "patter_core.pipeline.providers.scripted",
+    "ScriptedToolCall": "patter_core.pipeline.providers.scripted",
     "Tool": "patter_core.tools.definition",
     "ToolError": "patter_core.tools.invocation",
     "ToolInvocation": "patter_core.tools.invocation",

@@ -38,6 +38,7 @@ from patter_core.contract.phone_tool import PatterTool
 from patter_core.contract.progress import event_data
 from patter_core.phone import Patter
 from patter_core.pipeline.providers.scripted import ScriptedLLM, ScriptedSTT, ScriptedTTS
+from patter_core.pipeline.turn_settings import TurnSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -183,6 +184,8 @@ class AdapterSuite:
             "stt": ScriptedSTT(),
             "tts": ScriptedTTS(),
             "llm": llm or ScriptedLLM([SAID[1]]),
+            # A callee who says nothing is waited for until the deadline.
+            "turns": TurnSettings(silence_prompt_sec=0),
         }
         try:
             yield PatterTool(phone, agent, **options)

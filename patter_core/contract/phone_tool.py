@@ -219,7 +219,8 @@ class PatterTool:
         Args:
             arguments: As for `execute`, and so are the others that are not told of here.
             idempotency_key: See `execute`.
-            on_event: Hears of everything that happens, in order, in the calling thread's time.
+            on_event: Hears of everything that happens, in order: a plain one in the calling
+                thread, an async one on the guest loop.
             watch: Called in the calling thread every 0.2 s; the call is ended when it returns
                 True, for frameworks that cannot interrupt a thread.
             **keywords: The fields.

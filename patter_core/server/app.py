@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from patter_core.errors import ConfigError
+from patter_core.server.connections import Connections, listen
 from patter_core.server.media import MediaDoor
 from patter_core.server.webhooks import WebhookDoor
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from patter_core.switchboard.desk import Desk
+
+
+_MOST_HEADERS = 64
+_LINGERING_SEC = 1.0
+"""How long the rest of a refused request is read, so that its sender hears the refusal."""
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -37,15 +43,29 @@ def bind(host: str, port: int) -> socket.socket:
 @asynccontextmanager
 async def serving(listener: socket.socket, desk: Desk) -> AsyncGenerator[None]:
     """Answer on `listener` while the block runs. The socket is closed with it."""
-    app = web.Application(client_max_size=desk.exchange.limits.webhook_bytes)
+    limits = desk.exchange.limits
+    connections = Connections(limits)
+    app = web.Application(
+        client_max_size=limits.webhook_bytes, middlewares=[connections.middleware]
+    )
     app.add_routes([web.get("/health", _health)])
-    app.add_routes(WebhookDoor(desk).routes())
-    app.add_routes(MediaDoor(desk).routes())
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    app.add_routes(WebhookDoor(desk, trust=connections.trust).routes())
+    app.add_routes(MediaDoor(desk, trust=connections.trust).routes())
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=1.0,
+        max_headers=_MOST_HEADERS,
+        lingering_time=_LINGERING_SEC,
+    )
     await runner.setup()
     try:
-        await web.SockSite(runner, listener).start()
-        yield
+        server = await listen(runner, listener, connections)
+        try:
+            yield
+        finally:
+            server.close()
     finally:
         await runner.cleanup()
 

@@ -20,6 +20,10 @@ from patter_core.telephony.carrier import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from patter_core.clock import Clock
+    from patter_core.config import Limits
     from patter_core.switchboard.connect import Conversation
     from patter_core.switchboard.desk import Desk
     from patter_core.switchboard.operator import Operator
@@ -36,9 +40,10 @@ class MediaDoor:
     live call that has no audio yet. Anything else is closed before anything is spent.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        """Serve the carrier of this desk's exchange."""
+    def __init__(self, desk: Desk, *, trust: Callable[[web.Request], None]) -> None:
+        """Serve the carrier of this desk's exchange; `trust` hears whose sockets are a call's."""
         self._desk = desk
+        self._trust = trust
         self._webhooks = desk.exchange.carrier.webhooks()
 
     def routes(self) -> list[web.RouteDef]:
@@ -51,7 +56,11 @@ class MediaDoor:
             _log.warning("A stranger's media socket was refused")
             raise web.HTTPForbidden
         socket = web.WebSocketResponse(
-            max_msg_size=exchange.limits.frame_bytes, compress=False, timeout=2.0
+            max_msg_size=exchange.limits.frame_bytes,
+            compress=False,
+            timeout=2.0,
+            # Of a side that is gone without a word nothing is heard, not even that it is gone.
+            heartbeat=exchange.limits.heartbeat_sec,
         )
         await socket.prepare(request)
         wire = exchange.carrier.media_wire()
@@ -65,12 +74,20 @@ class MediaDoor:
             _log.warning("A media socket that belongs to no call was closed")
             await socket.close()
             return socket
+        self._trust(request)
         async with asyncio.TaskGroup() as group:
-            link = SocketLink(socket, cast("_Transport", request.transport), wire)
+            link = SocketLink(
+                socket,
+                cast("_Transport", request.transport),
+                wire,
+                most_unsent=exchange.limits.unsent_chars,
+                abort=lambda: _abort(request),
+            )
             writer = group.create_task(link.write())
             conversation = operator.connect(started.call, link)
             if conversation is not None:
-                announced = await _listen(socket, wire, conversation)
+                pace = FramePace(exchange.clock, exchange.limits)
+                announced = await _listen(socket, wire, conversation, pace)
                 operator.tell(MediaClosed(announced=announced))
             else:
                 _log.warning(
@@ -100,12 +117,40 @@ async def _first_start(socket: web.WebSocketResponse, wire: MediaWire) -> MediaS
     return None
 
 
+def _abort(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
+
+
+class FramePace:
+    """Whether frames come at a pace at which a call can bring them."""
+
+    def __init__(self, clock: Clock, limits: Limits) -> None:
+        """Begin to count now."""
+        self._clock = clock
+        self._limits = limits
+        self._began = clock.now()
+        self._frames = 0
+
+    def keeps_with_one_more(self) -> bool:
+        """Count a frame; False when there are more than a call could have."""
+        self._frames += 1
+        if self._frames <= self._limits.frames_at_once:
+            return True  # Looking at the time fifty times a second is for floods only.
+        elapsed_sec = self._clock.now() - self._began
+        allowed = self._limits.frames_at_once + elapsed_sec * self._limits.frames_per_sec
+        return self._frames <= allowed
+
+
 async def _listen(
-    socket: web.WebSocketResponse, wire: MediaWire, conversation: Conversation
+    socket: web.WebSocketResponse, wire: MediaWire, conversation: Conversation, pace: FramePace
 ) -> bool:
     """Pass on what is heard until the audio is over; whether the carrier announced that."""
     async for message in socket:
         if message.type is not WSMsgType.TEXT:
+            return False
+        if not pace.keeps_with_one_more():
+            _log.warning("A media socket that sent a flood of frames was closed")
             return False
         match wire.read(message.data):
             case MediaAudio(audio=audio):
@@ -131,11 +176,20 @@ class SocketLink:
         socket: web.WebSocketResponse,
         transport: _Transport,
         wire: MediaWire,
+        *,
+        most_unsent: int,
+        abort: Callable[[], None],
     ) -> None:
-        """Write to `socket`, whose connection is `transport`; what must wait, once `write` runs."""
+        """Write to `socket`, whose connection is `transport`; what must wait, once `write` runs.
+
+        When more than `most_unsent` characters wait, `abort` it.
+        """
         self._socket = socket
         self._transport = transport
         self._wire = wire
+        self._most_unsent = most_unsent
+        self._unsent = 0
+        self._abort = abort
         self._outgoing: deque[str] = deque()
         self._something = asyncio.Event()
         self._closed = False
@@ -144,8 +198,10 @@ class SocketLink:
         """Send what had to wait, until cancelled or closed."""
         while True:
             while self._outgoing:
+                frame = self._outgoing.popleft()
+                self._unsent -= len(frame)
                 try:
-                    await self._socket.send_str(self._outgoing.popleft())
+                    await self._socket.send_str(frame)
                 except ConnectionError:
                     return  # The reader notices too, and tells the call.
             if self._closed:
@@ -165,6 +221,7 @@ class SocketLink:
     def clear(self) -> None:
         """See `MediaLink.clear`."""
         self._outgoing.clear()
+        self._unsent = 0
         self._send(self._wire.clear())
 
     def close(self) -> None:
@@ -175,9 +232,13 @@ class SocketLink:
     def _send(self, frame: str) -> None:
         if self._takes_more(self._transport):
             self._transport.write(_text_frame(frame))
-        else:
-            self._outgoing.append(frame)
-            self._something.set()
+            return
+        self._outgoing.append(frame)
+        self._unsent += len(frame)
+        self._something.set()
+        if self._unsent > self._most_unsent:
+            _log.warning("A media socket that takes nothing was dropped")
+            self._abort()
 
     def _takes_more(self, transport: _Transport) -> TypeGuard[asyncio.WriteTransport]:
         """Whether a frame can go out whole now, with nothing before it that still waits."""

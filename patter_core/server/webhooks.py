@@ -13,7 +13,7 @@ from patter_core.calls import call as machine
 from patter_core.telephony.carrier import FINAL_STATUSES, CallProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from patter_core.calls.status import Status
     from patter_core.switchboard.desk import Desk
@@ -31,9 +31,10 @@ class WebhookDoor:
     before anything else is done with it.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        """Serve the carrier of this desk's exchange."""
+    def __init__(self, desk: Desk, *, trust: Callable[[web.Request], None]) -> None:
+        """Serve the carrier of this desk's exchange; `trust` hears of what it signed."""
         self._desk = desk
+        self._trust = trust
         self._webhooks = desk.exchange.carrier.webhooks()
 
     def routes(self) -> list[web.RouteDef]:
@@ -123,6 +124,7 @@ class WebhookDoor:
         if not (known and self._webhooks.verify(url=url, headers=request.headers, form=form)):
             _log.warning("A stranger's webhook was refused")
             raise web.HTTPForbidden
+        self._trust(request)
         return form
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from patter_core.calls.call import CallEvent, TransferAsked, TransferFailed, TransferMade
 from patter_core.calls.rules import ProposedCall
-from patter_core.calls.tally import Tally
+from patter_core.calls.tally import DoNotCall, Tally
 from patter_core.errors import CarrierError, LedgerError, TransferRefused
 from patter_core.telephony.carrier import CarrierCallId
 
@@ -32,6 +32,8 @@ class LineControl:
         destinations: frozenset[str],
         tell: Callable[[CallEvent], None],
         note: Callable[[str], None],
+        call_id: str = "",
+        rung: str | None = None,
     ) -> None:
         """Control the call whose machine `tell` reaches.
 
@@ -40,11 +42,16 @@ class LineControl:
             destinations: Every number, E.164, that the developer allows a transfer to.
             tell: Reports an event to the call.
             note: Writes something into the transcript.
+            call_id: Patter's id for the call.
+            rung: Whom we rang, E.164; None when somebody rang us.
         """
         self._exchange = exchange
         self._destinations = destinations
         self._tell = tell
         self._note = note
+        self._call_id = call_id
+        self._rung = rung
+        self._opted_out = False
         self._conversation: Conversation | None = None
         self._target: str | None = None
         self._handed_over: asyncio.Future[None] | None = None
@@ -63,6 +70,19 @@ class LineControl:
         if self._conversation is not None:
             self._conversation.send_digits(digits)
             self._note(f"Digits were sent: {digits}")
+
+    async def record_opt_out(self) -> None:
+        """See `CallControl.record_opt_out`."""
+        if self._rung is None:
+            raise LedgerError("Only people whom we rang can be put on the do-not-call list")
+        exchange = self._exchange
+        entry = DoNotCall(
+            number=self._rung, added_at=exchange.clock.wall(), call_id=self._call_id or None
+        )
+        await exchange.ledger.add_do_not_call(entry)
+        if not self._opted_out:
+            self._opted_out = True
+            self._note("The number was put on the do-not-call list")
 
     async def transfer(self, target: str) -> None:
         """See `CallControl.transfer`."""

@@ -78,6 +78,8 @@ class Operator:
             destinations=order.agent.kit.destinations.all_numbers,
             tell=self.tell,
             note=self._note,
+            call_id=self.call_id,
+            rung=order.arguments.to if order.arriving is None else None,
         )
         self._notes: list[Turn] = []
         self._message_left = False
@@ -398,7 +400,8 @@ class Operator:
         if self._conversation is None:
             return TalkAccount()
         talk = self._conversation.account()
-        turns = sorted((*talk.turns, *self._notes), key=lambda turn: turn.started_ms)
+        # Of the same moment, the note: what a tool did comes before what is said of it.
+        turns = sorted((*self._notes, *talk.turns), key=lambda turn: turn.started_ms)
         return replace(talk, turns=tuple(turns))
 
     def _settle(self) -> None:

@@ -15,6 +15,7 @@ from patter import Patter, PatterTool, ScriptedLLM, ScriptedSTT, ScriptedTTS
 from patter.mcp import mcp_server
 from patter.simulator import Callee, PhoneNetwork
 from patter.testing import BAD_ARGUMENTS, BOOK, EVERY_STAGE, NOBODY, RESTAURANT, SAID
+from patter_core.pipeline.turn_settings import TurnSettings
 
 GENERATIONS = ["legacy", "auto"]
 FOREVER = {"to": NOBODY, "max_duration_sec": 1800}
@@ -40,7 +41,9 @@ def phone_on(network):
 
 
 def voice():
-    return {"stt": ScriptedSTT(), "tts": ScriptedTTS(), "llm": ScriptedLLM([SAID[1]])}
+    patient = TurnSettings(silence_prompt_sec=0)  # Who says nothing is waited for.
+    llm = ScriptedLLM([SAID[1]])
+    return {"stt": ScriptedSTT(), "tts": ScriptedTTS(), "llm": llm, "turns": patient}
 
 
 def server_on(network, **options):

@@ -162,6 +162,7 @@ print(entry.toolset, entry.is_async, registry.dispatch("make_phone_call", {"to":
         TWILIO_AUTH_TOKEN="a-token",
         PATTER_PHONE_NUMBER="+14155550100",
         PATTER_WEBHOOK_URL="calls.example.com",
+        OPENAI_API_KEY="a-key",
     )
     assert ran.stdout.startswith("patter False"), ran.stdout + ran.stderr
     assert "invalid_arguments" in ran.stdout

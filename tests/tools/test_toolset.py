@@ -108,6 +108,16 @@ async def test_a_destination_that_the_tenant_has_not_named_never_reaches_the_fun
     assert calls.transfers == []
 
 
+async def test_a_function_whose_tool_the_tenant_does_not_have_cannot_be_reached():
+    calls = Calls()
+    kiosk = Tenant("kiosk")
+    running = executor_for(kiosk, {"calls": calls})
+    sent = '{"destination_id": "sales"}'
+    asked = ToolInvocation("call-1", "r1", "request_transfer", sent, tenant_config=kiosk)
+    assert (await running.execute(asked)).error == "unknown_tool"
+    assert calls.transfers == []
+
+
 async def test_a_tool_whose_function_was_not_registered_is_not_there():
     tools = TOOLSET.tools(SHOP, guard=GUARD)
     running = ToolExecutor({"calls": Calls()}, tools=tools)

@@ -10,9 +10,9 @@ from patter_core.errors import ProviderError
 from patter_core.guest_loop import GuestLoops
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 
-    from patter_core.pipeline.language_model import ReplyEvent
+    from patter_core.pipeline.language_model import Message, ReplyEvent
     from patter_core.pipeline.resources import Resources
 
 _DONE = object()
@@ -70,6 +70,11 @@ class Elsewhere:
             raise ProviderError(name, sentence, retryable=True) from error
         finally:
             thinking.cancel()
+
+
+def spoken(messages: Sequence[Message]) -> list[Message]:
+    """What was said, without what concerns tools of the call."""
+    return [message for message in messages if message.role != "tool" and message.text]
 
 
 def text_of(content: Any) -> str:  # noqa: ANN401 - any framework's message content

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from patter.brains.elsewhere import Elsewhere, text_of
+from patter.brains.elsewhere import Elsewhere, spoken, text_of
 from patter.extras import needs_extra
 from patter_core.errors import ConfigError
 from patter_core.pipeline.language_model import TextPiece
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from patter_core.pipeline.language_model import Message, ReplyEvent
     from patter_core.pipeline.resources import Resources
+    from patter_core.pipeline.tool_use import ToolFace
 
 _CLASSES = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 
@@ -59,9 +60,14 @@ class LangChainLLM:
                 f"{type(self.runnable).__name__}"
             )
 
-    def reply(self, messages: Sequence[Message], resources: Resources) -> AsyncIterator[ReplyEvent]:
-        """See `LanguageModel.reply`."""
-        history = [_CLASSES[message.role](message.text) for message in messages]
+    def reply(
+        self,
+        messages: Sequence[Message],
+        resources: Resources,
+        tools: tuple[ToolFace, ...] = (),  # noqa: ARG002 - it brings its own
+    ) -> AsyncIterator[ReplyEvent]:
+        """See `LanguageModel.reply`; the tools that it uses are its own."""
+        history = [_CLASSES[message.role](message.text) for message in spoken(messages)]
         return self._elsewhere.stream(
             lambda: self._think(history), resources, name="langchain", stall_sec=self.stall_sec
         )

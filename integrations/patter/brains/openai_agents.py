@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from patter.brains.elsewhere import Elsewhere
+from patter.brains.elsewhere import Elsewhere, spoken
 from patter.extras import needs_extra
 from patter_core.errors import ConfigError
 from patter_core.pipeline.language_model import TextPiece, TokensUsed
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from patter_core.pipeline.language_model import Message, ReplyEvent
     from patter_core.pipeline.resources import Resources
+    from patter_core.pipeline.tool_use import ToolFace
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,14 @@ class OpenAIAgentsLLM:
                 f"OpenAIAgentsLLM(Agent(...)), not {type(self.agent).__name__}"
             )
 
-    def reply(self, messages: Sequence[Message], resources: Resources) -> AsyncIterator[ReplyEvent]:
-        """See `LanguageModel.reply`."""
-        history = [{"role": message.role, "content": message.text} for message in messages]
+    def reply(
+        self,
+        messages: Sequence[Message],
+        resources: Resources,
+        tools: tuple[ToolFace, ...] = (),  # noqa: ARG002 - it brings its own
+    ) -> AsyncIterator[ReplyEvent]:
+        """See `LanguageModel.reply`; the tools that it uses are its own."""
+        history = [{"role": message.role, "content": message.text} for message in spoken(messages)]
         return self._elsewhere.stream(
             lambda: self._think(cast("list[TResponseInputItem]", history)),
             resources,
