@@ -1,6 +1,6 @@
-"""Patter in the side-by-side bench: `Patter(...).serve(agent)` with providers that take no time.
+r"""Patter in the side-by-side bench: `Patter(...).serve(agent)` with providers that take no time.
 
-    BENCH_PATTER_PY=.venv/bin/python BENCH_PATTER_ADAPTER=$PWD/benchmarks/srv_patter.py \\
+    BENCH_PATTER_PY=.venv/bin/python BENCH_PATTER_ADAPTER=$PWD/benchmarks/srv_patter.py \
         $BENCH_HOME/floor/bin/python $BENCH_DIR/bench.py --targets patter,floor-aiohttp ...
 
 The bench starts this file and tells by `BENCH_DIR` where its `stubs` are. Its callers are let in as
@@ -30,9 +30,10 @@ from patter_core.pipeline.turn_settings import TurnSettings
 from patter_core.telephony.twilio.media import TwilioMediaWire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 
     from patter_core.pipeline.speech_to_text import SpeechEvent
+    from patter_core.telephony.carrier import MediaStarted
 
 warnings.simplefilter("ignore", DeprecationWarning)  # The bench's stubs import audioop.
 sys.path.insert(0, os.environ["BENCH_DIR"])
@@ -76,7 +77,9 @@ class MarkerSTT:
 class StubLLM:
     """A `LanguageModel` that always says the same."""
 
-    async def reply(self, _messages: object, _resources: object) -> AsyncIterator[TextPiece]:
+    async def reply(
+        self, _messages: object, _resources: object, _tools: object = ()
+    ) -> AsyncIterator[TextPiece]:
         """See `LanguageModel.reply`."""
         for chunk in stubs.REPLY_CHUNKS:
             yield TextPiece(chunk)
@@ -98,8 +101,8 @@ class ToneTTS:
 class BenchWire(TwilioMediaWire):
     """The bench's callers each name an account of their own in the stream's start frame."""
 
-    def _start(self, *start):
-        started = super()._start(*start)
+    def _start(self, call: str, stream: str, start: Mapping[object, object]) -> MediaStarted | None:
+        started = super()._start(call, stream, start)
         return None if started is None else replace(started, account=_ACCOUNT)
 
 
