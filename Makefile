@@ -2,10 +2,11 @@
 
 PYTHON ?= python3
 VENV   := .venv
+HERMES := .venv-hermes
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test test-hermes check format bench clean
 
 $(VENV)/.demo: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Patter needs Python 3.11 or newer; set PYTHON=")'
@@ -21,11 +22,22 @@ $(VENV)/.dev: pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@ $(VENV)/.demo
 
+# Hermes Agent pins some twenty packages to versions that no other framework takes.
+$(HERMES)/.made: pyproject.toml
+	@test -x $(HERMES)/bin/python || $(PYTHON) -m venv $(HERMES)
+	@echo "Setting up $(HERMES) with Hermes Agent (once) ..." >&2
+	@$(HERMES)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[hermes,testing]' \
+		'hermes-agent>=0.19,<0.20' 'pytest-asyncio>=1.2' 'pytest-timeout>=2.4'
+	@touch $@
+
 demo: $(VENV)/.demo
 	@$(BIN)/patter demo $(ARGS)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
+
+test-hermes: $(HERMES)/.made
+	$(HERMES)/bin/python -m pytest tests/hermes $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check
@@ -42,4 +54,4 @@ bench: $(VENV)/.dev
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(HERMES) build dist patter-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -36,7 +36,7 @@ class Clock(Protocol):
         """Wait until `seconds` have passed on this clock."""
         ...
 
-    def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[None]:
+    def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[object]:
         """Like `asyncio.timeout`, on this clock: `TimeoutError` leaves a block that overstays.
 
         None never expires.
@@ -70,9 +70,9 @@ class SystemClock:
         """See `Clock.sleep`."""
         await asyncio.sleep(seconds)
 
-    def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[None]:
+    def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[object]:
         """See `Clock.timeout`."""
-        return _expiring(seconds)
+        return asyncio.timeout(seconds)
 
     def hold(self) -> AbstractContextManager[None]:
         """See `Clock.hold`."""
@@ -80,12 +80,6 @@ class SystemClock:
 
     def join(self, loop: asyncio.AbstractEventLoop) -> None:
         """See `Clock.join`."""
-
-
-@contextlib.asynccontextmanager
-async def _expiring(seconds: float | None) -> AsyncGenerator[None]:
-    async with asyncio.timeout(seconds):
-        yield
 
 
 class _Timer:
@@ -157,9 +151,9 @@ class SimulatedClock:
         finally:
             timer.cancelled = True
 
-    def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[None]:
+    def timeout(self, seconds: float | None) -> AbstractAsyncContextManager[object]:
         """See `Clock.timeout`."""
-        return _expiring(None) if seconds is None else self._expiring(seconds)
+        return asyncio.timeout(None) if seconds is None else self._expiring(seconds)
 
     @contextlib.asynccontextmanager
     async def _expiring(self, seconds: float) -> AsyncGenerator[None]:

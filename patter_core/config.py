@@ -56,6 +56,10 @@ class Limits:
     drain_sec: float = 10.0
     """How long closing, or the interpreter's exit, waits for live calls to end."""
 
+    recording_behind_sec: float = 60.0
+    """How much audio of one call may wait for the disk before its recording ends."""
+    recording_close_sec: float = 5.0
+    """How long the end of a call waits for its recording to be written."""
     stall_sec: float = 2.0
     """How long the engine's loop may stand still before that is logged, with its stack."""
 

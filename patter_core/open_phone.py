@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from contextlib import AsyncExitStack, aclosing
 from typing import TYPE_CHECKING
 
+from patter_core.calls.number_facts import facts_of
 from patter_core.home_loop import HomeLoop
 from patter_core.http_session import WorkerResolver, open_http_session
 from patter_core.pipeline.resources import Resources
@@ -18,6 +19,8 @@ from patter_core.server.app import bind, serving
 from patter_core.switchboard.call_tools import Toolbox
 from patter_core.switchboard.desk import Desk
 from patter_core.switchboard.exchange import Exchange
+from patter_core.switchboard.pace import pace_of
+from patter_core.switchboard.recordings import Recordings
 from patter_core.switchboard.recover import recover
 from patter_core.switchboard.slots import Slots
 from patter_core.tools.breaker import BreakerBoard
@@ -130,6 +133,9 @@ class OpenPhone:
 
     async def _open_rooms(self, stack: AsyncExitStack) -> Desk:
         settings = self._settings
+        if not settings.carrier.simulated:
+            # libphonenumber is loaded now, while there is no audio that would wait for it.
+            facts_of(settings.phone_number)
         listener = bind(settings.host, settings.port)
         stack.callback(listener.close)
         self._address = _address_of(listener)
@@ -146,6 +152,8 @@ class OpenPhone:
         await stack.enter_async_context(webhooks)
         resources = Resources(http=http, clock=settings.clock)
         await stack.enter_async_context(aclosing(resources))
+        behind_sec = settings.limits.recording_behind_sec
+        recordings = stack.enter_context(Recordings(settings.recordings, behind_sec=behind_sec))
         exchange = Exchange(
             carrier=settings.carrier,
             line=settings.carrier.line(http, settings.clock, settings.limits),
@@ -160,8 +168,10 @@ class OpenPhone:
                 queue_length=settings.limits.queue_length,
                 clock=settings.clock,
             ),
+            pace=pace_of(settings.carrier, settings.clock),
             guests=settings.guests,
             resources=resources,
+            recordings=recordings,
             toolbox=Toolbox(
                 dependencies=settings.dependencies,
                 board=BreakerBoard(

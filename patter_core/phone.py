@@ -6,28 +6,35 @@ import asyncio
 import signal
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
 
 from patter_core.agent import Agent
+from patter_core.calls.bounds import is_e164
+from patter_core.calls.number_facts import canonical
 from patter_core.calls.result import CallResult, rejected
+from patter_core.calls.tally import DoNotCall
 from patter_core.errors import ArgumentError, ConfigError, PhoneClosed
 from patter_core.home_loop import HomeLoop
 from patter_core.phone_settings import checked_settings
 from patter_core.switchboard.live_call import LiveCall
-from patter_core.switchboard.order import CallRequest, Order
+from patter_core.switchboard.order import Order
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Mapping
     from pathlib import Path
     from types import TracebackType
 
     from patter_core.calls.ledger import CallLedger, CallRow
     from patter_core.calls.policy import DialPolicy
+    from patter_core.calls.request import CallRequest
     from patter_core.clock import Clock
     from patter_core.config import Limits
     from patter_core.guest_loop import GuestLoops
     from patter_core.open_phone import OpenPhone
     from patter_core.telephony.carrier import Carrier
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 AGENT_PARTS = (
     "system_prompt",
@@ -62,6 +69,7 @@ class Patter:
         webhook_url: str = "",
         policy: DialPolicy | None = None,
         ledger: str | Path | CallLedger | None = None,
+        recordings: str | Path | None = None,
         max_concurrent_calls: int = 1,
         host: str | None = None,
         port: int | None = None,
@@ -83,9 +91,12 @@ class Patter:
             phone_number: The number that rings, E.164; "" takes $PATTER_PHONE_NUMBER.
             webhook_url: Where the carrier reaches this process: a public host, https assumed; ""
                 takes $PATTER_WEBHOOK_URL. Not needed with an account of the phone network.
-            policy: Who may be rung.
+            policy: Who may be rung; None for `DialPolicy()`, or `DialPolicy.simulation()` with an
+                account of the phone network.
             ledger: Where calls are recorded: a path, ":memory:", or a ledger; None for
                 `calls.sqlite` in the state directory, or ":memory:" on the phone network.
+            recordings: The folder of recordings; None for `recordings` beside the ledger, or, with
+                a ledger in memory, a temporary one.
             max_concurrent_calls: How many calls may be up at once; more wait for their turn.
             host: Where to listen; None for 127.0.0.1, or everywhere when there is a webhook_url.
             port: None for $PORT or 8000; 0 picks a free one.
@@ -112,6 +123,7 @@ class Patter:
             webhook_url=webhook_url,
             policy=policy,
             ledger=ledger,
+            recordings=recordings,
             max_concurrent_calls=max_concurrent_calls,
             host=host,
             port=port,
@@ -296,6 +308,7 @@ class Patter:
         max_duration_sec: int | None = None,
         ring_timeout_sec: int = 25,
         machine_detection: bool = True,
+        recording: bool = False,
         idempotency_key: str | None = None,
     ) -> LiveCall:
         """Ring somebody; returns once the intent is written, or the call was rejected.
@@ -308,6 +321,7 @@ class Patter:
             max_duration_sec: The whole call, ringing included; None for 180.
             ring_timeout_sec: How long it rings, 5 to 600.
             machine_detection: Whether the carrier tells who or what answered.
+            recording: Whether the call is recorded; `result.recording` says where.
             idempotency_key: The same key joins or replays the same call.
 
         Raises:
@@ -325,6 +339,7 @@ class Patter:
             awaiting=asyncio.get_running_loop(),
             ring_timeout_sec=ring_timeout_sec,
             machine_detection=machine_detection,
+            recording=recording,
         )
         return await self.place(order)
 
@@ -360,6 +375,7 @@ class Patter:
         default_duration_sec: int = 180,
         ring_timeout_sec: int = 25,
         machine_detection: bool = True,
+        recording: bool = False,
     ) -> Order | CallResult:
         """Check what was asked for: an order, or the `rejected` result that names the field."""
         # pydantic costs as much to import as everything else of ours, so not before it is needed.
@@ -381,6 +397,7 @@ class Patter:
             guest_loop=self.guests.choose(awaiting, blocked),
             ring_timeout_sec=ring_timeout_sec,
             machine_detection=machine_detection,
+            recording=recording,
         )
 
     async def result(self, call: str) -> CallResult | None:
@@ -394,6 +411,38 @@ class Patter:
         """
         phone = await self.opened()
         return await asyncio.wrap_future(phone.home.submit(_look, phone, call))
+
+    # --- who is not to be rung ---------------------------------------------------------------
+
+    async def do_not_call(self, number: str) -> bool:
+        """Put `number`, E.164, on the do-not-call list, which `DialPolicy(do_not_call=)` is about.
+
+        The list is the ledger's: one for all phones that share it.
+
+        Returns:
+            Whether it was not on the list yet.
+
+        Raises:
+            ArgumentError: It is no number in E.164 form.
+            LedgerError: It could not be written.
+        """
+        phone, number = await self.opened(), _listed(number)
+        entry = DoNotCall(number=number, added_at=self._settings.clock.wall())
+        return await _on(phone, phone.desk.exchange.ledger.add_do_not_call, entry)
+
+    async def remove_do_not_call(self, number: str) -> bool:
+        """Take `number` off the list again; whether it was there. Raises like `do_not_call`."""
+        phone, number = await self.opened(), _listed(number)
+        return await _on(phone, phone.desk.exchange.ledger.remove_do_not_call, number)
+
+    async def do_not_call_list(self) -> list[DoNotCall]:
+        """Everybody who is on the list, in the order of adding.
+
+        Raises:
+            LedgerError: It could not be read.
+        """
+        phone = await self.opened()
+        return await _on(phone, phone.desk.exchange.ledger.do_not_call_list)
 
     @property
     def guests(self) -> GuestLoops:
@@ -409,6 +458,23 @@ class Patter:
     def limits(self) -> Limits:
         """Every timeout and bound."""
         return self._settings.limits
+
+
+async def _on(
+    phone: OpenPhone,
+    function: Callable[P, Coroutine[Any, Any, T]],
+    *args: P.args,
+    **kwargs: P.kwargs,
+) -> T:
+    """Await `function` on the engine's loop, from whichever loop this is."""
+    return await asyncio.wrap_future(phone.home.submit(function, *args, **kwargs))
+
+
+def _listed(number: str) -> str:
+    if not is_e164(number):
+        raise ArgumentError("number", "'number' must be in E.164 form, as in +14155552671")
+    # The one spelling in which the policy lets it be rung.
+    return canonical(number)
 
 
 async def _look(phone: OpenPhone, call: str) -> CallResult | None:

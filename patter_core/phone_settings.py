@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from patter_core.calls.bounds import E164_PATTERN
+from patter_core.calls.bounds import is_e164
 from patter_core.calls.policy import DialPolicy
 from patter_core.clock import Clock, SystemClock
 from patter_core.config import Limits, default_port, setting, state_directory
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from patter_core.telephony.carrier import Carrier
     from patter_core.tools.url_guard import UrlGuard
 
-_E164 = re.compile(E164_PATTERN.strip("^$"))
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?=[^:]{{1,253}}(:|$)){_LABEL}(\.{_LABEL})*(:[0-9]{{1,5}})?", re.IGNORECASE)
+_IN_MEMORY = ":memory:"
 _LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
 
 
@@ -37,6 +37,7 @@ class PhoneSettings:
     Attributes:
         phone_number: The number that rings people, E.164.
         public_url: Where the carrier reaches us; "" for the phone's own address.
+        recordings: The folder of recordings; None for a temporary one.
         dependencies: What tools may need, by name.
         allow_hosts: Hosts that tools may reach though they are not public, as in "127.0.0.1:8000".
         allow_ports: Ports that tools may reach beside the usual ones.
@@ -51,6 +52,7 @@ class PhoneSettings:
     port: int
     policy: DialPolicy
     ledger: CallLedger
+    recordings: Path | None
     clock: Clock
     limits: Limits
     guests: GuestLoops
@@ -78,6 +80,7 @@ def checked_settings(
     webhook_url: str,
     policy: DialPolicy | None,
     ledger: str | Path | CallLedger | None,
+    recordings: str | Path | None,
     max_concurrent_calls: int,
     host: str | None,
     port: int | None,
@@ -110,6 +113,7 @@ def checked_settings(
         port=_port(port, simulated=account.simulated),
         policy=policy or (DialPolicy.simulation() if account.simulated else DialPolicy()),
         ledger=_ledger(ledger, clock, limits, simulated=account.simulated),
+        recordings=_recordings(recordings, ledger, simulated=account.simulated),
         clock=clock,
         limits=limits,
         guests=GuestLoops(),
@@ -127,10 +131,23 @@ def _ledger(
 ) -> CallLedger:
     if ledger is None:
         # Calls that never happened have no place among those that did.
-        ledger = ":memory:" if simulated else state_directory() / "calls.sqlite"
+        ledger = _IN_MEMORY if simulated else state_directory() / "calls.sqlite"
     if not isinstance(ledger, str | Path):
         return ledger
     return SqliteLedger(ledger, clock=clock, retention_sec=limits.transcript_retention_sec)
+
+
+def _recordings(
+    folder: str | Path | None, ledger: str | Path | CallLedger | None, *, simulated: bool
+) -> Path | None:
+    """The folder that was chosen, or one beside the ledger; None when nothing is to stay."""
+    if folder is not None:
+        return Path(folder).expanduser().absolute()
+    if ledger == _IN_MEMORY or (ledger is None and simulated):
+        return None
+    if isinstance(ledger, str | Path):
+        return Path(ledger).expanduser().absolute().parent / "recordings"
+    return state_directory() / "recordings"
 
 
 def _carrier(carrier: Carrier | None, twilio_sid: str, twilio_token: str) -> Carrier:
@@ -147,7 +164,7 @@ def _phone_number(number: str) -> str:
             "phone_number is missing: pass the number that rings people, as in "
             "phone_number='+14155550100', or set PATTER_PHONE_NUMBER"
         )
-    if not (isinstance(number, str) and _E164.fullmatch(number)):
+    if not is_e164(number):
         raise ConfigError(
             f"phone_number is {number!r}; it must be in E.164 form, as in '+14155550100'"
         )

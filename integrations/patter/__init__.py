@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from patter_core.calls.policy import DialPolicy
+    from patter_core.calls.request import CallRequest
     from patter_core.calls.result import CallResult
     from patter_core.config import Limits
     from patter_core.contract.phone_tool import PatterTool
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
     from patter_core.phone import Patter
     from patter_core.pipeline.providers.local import LocalSTT, LocalTTS
     from patter_core.pipeline.providers.openai import OpenAILLM
-    from patter_core.pipeline.providers.scripted import ScriptedLLM, ScriptedSTT, ScriptedTTS
+    from patter_core.pipeline.providers.scripted import (
+        ScriptedLLM,
+        ScriptedSTT,
+        ScriptedToolCall,
+        ScriptedTTS,
+    )
     from patter_core.pipeline.realtime import OpenAIRealtime
     from patter_core.pipeline.turn_settings import TurnSettings
     from patter_core.switchboard.live_call import LiveCall
-    from patter_core.switchboard.order import CallRequest
     from patter_core.telephony.twilio.account import Twilio
     from patter_core.tools.definition import Tool, tool
     from patter_core.tools.invocation import ToolError, ToolInvocation, ToolResult
@@ -45,6 +50,7 @@ __all__ = [
     "ScriptedLLM",
     "ScriptedSTT",
     "ScriptedTTS",
+    "ScriptedToolCall",
     "Tool",
     "ToolError",
     "ToolInvocation",
@@ -57,7 +63,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "CallRequest": "patter_core.switchboard.order",
+    "CallRequest": "patter_core.calls.request",
     "CallResult": "patter_core.calls.result",
     "DialPolicy": "patter_core.calls.policy",
     "Limits": "patter_core.config",
@@ -72,6 +78,7 @@ _HOMES = {
     "ScriptedLLM": "patter_core.pipeline.providers.scripted",
     "ScriptedSTT": "patter_core.pipeline.providers.scripted",
     "ScriptedTTS": "patter_core.pipeline.providers.scripted",
+    "ScriptedToolCall": "patter_core.pipeline.providers.scripted",
     "Tool": "patter_core.tools.definition",
     "ToolError": "patter_core.tools.invocation",
     "ToolInvocation": "patter_core.tools.invocation",

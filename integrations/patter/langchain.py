@@ -9,7 +9,6 @@ It needs langchain-core and nothing else of LangChain.
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
@@ -18,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from patter.extras import needs_extra
-from patter_core.calls.result import CallResult
-from patter_core.calls.transcript import Turn
+from patter_core.contract.keys import derived_key
 from patter_core.contract.phone_tool import PatterTool, as_phone_tool
+from patter_core.contract.progress import event_data
 from patter_core.phone import Patter
 
 with needs_extra("langchain", "langchain_core"):
     from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
     from langchain_core.messages import ToolMessage
+    from langchain_core.runnables.config import ensure_config
     from langchain_core.tools import BaseTool
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from patter_core.agent import Agent
     from patter_core.calls.events import ProgressEvent
+    from patter_core.calls.result import CallResult
 
 EVENT_NAME = "phone_call"
 """The name of the custom events that tell of a call while it goes on."""
@@ -89,22 +90,26 @@ class PhoneCallTool(BaseTool):
         write = _graph_writer()
 
         async def tell(event: ProgressEvent) -> None:
-            data = _as_data(event)
+            data = event_data(event)
             write(data)
             await adispatch_custom_event(EVENT_NAME, data)
 
-        return self._output(await self.phone_tool.execute(arguments, on_event=tell))
+        return self._output(
+            await self.phone_tool.execute(arguments, idempotency_key=_key(), on_event=tell)
+        )
 
     def _run(self, /, **arguments: Any) -> tuple[str | ToolMessage, dict[str, Any]]:
         write = _graph_writer()
         context = copy_context()  # It tells which run an event belongs to.
 
         def tell(event: ProgressEvent) -> None:
-            data = _as_data(event)
+            data = event_data(event)
             context.run(write, data)
             context.run(dispatch_custom_event, EVENT_NAME, data)
 
-        return self._output(self.phone_tool.execute_blocking(arguments, on_event=tell))
+        return self._output(
+            self.phone_tool.execute_blocking(arguments, idempotency_key=_key(), on_event=tell)
+        )
 
     def _output(self, result: CallResult) -> tuple[str | ToolMessage, dict[str, Any]]:
         """Content and artifact, for a tool call as the message that LangChain would make of them.
@@ -154,13 +159,16 @@ def _answering(tool_call_id: str | None) -> Generator[None]:
         _tool_call_id.reset(token)
 
 
-def _as_data(event: ProgressEvent) -> dict[str, Any]:
-    """The event, JSON-safe."""
-    data: dict[str, Any] = {}
-    for field in dataclasses.fields(event):
-        value = getattr(event, field.name)
-        data[field.name] = value.to_dict() if isinstance(value, Turn | CallResult) else value
-    return data
+def _key() -> str | None:
+    """The place of this tool call in its graph; None outside of a graph, or without a thread."""
+    config = ensure_config()
+    configurable, metadata = config.get("configurable", {}), config.get("metadata", {})
+    return derived_key(
+        "langgraph",
+        configurable.get("thread_id"),
+        metadata.get("langgraph_checkpoint_ns"),
+        _tool_call_id.get(),
+    )
 
 
 def _graph_writer() -> Callable[[Any], None]:

@@ -17,6 +17,7 @@ from patter_core.simulator import (
     Faults,
     Leg,
     ScriptedChatServer,
+    ScriptedModelServer,
     ScriptedRealtimeServer,
     ToolCall,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "Leg",
     "PhoneNetwork",
     "ScriptedChatServer",
+    "ScriptedModelServer",
     "ScriptedRealtimeServer",
     "ToolCall",
 ]

@@ -22,6 +22,14 @@ class CallControl(Protocol):
         """
         ...
 
+    async def record_opt_out(self) -> None:
+        """Put whom we rang on the do-not-call list; returns when it is written.
+
+        Raises:
+            LedgerError: It could not be, or somebody rang us: then there is nobody to spare.
+        """
+        ...
+
     def send_digits(self, digits: str) -> None:
         """Press keys, as tones in the audio: 0-9, A-D, * and #; w waits half a second, W one."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 
@@ -92,3 +93,8 @@ class Usage:
             llm=round(tokens / 1_000_000, 6),
             tts=round(characters / 1_000_000, 6),
         )
+
+
+def minutes_usd(usd_per_minute: float, seconds: float) -> float:
+    """What carriers charge for so many seconds of a call: every minute that has begun."""
+    return round(ceil(max(seconds, 1.0) / 60) * usd_per_minute, 6)

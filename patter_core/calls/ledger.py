@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
+    from patter_core.calls.policy import Refusal
     from patter_core.calls.result import CallResult
     from patter_core.calls.status import State
+    from patter_core.calls.tally import DoNotCall, Tally
     from patter_core.calls.transcript import Turn
+
+    Admit = Callable[[Tally], Refusal | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,10 @@ class CallRow:
         result: What became of it; None while it is under way.
         turns: What was said so far, or in all; empty once expired.
         transcript_expired: What was said is no longer kept.
+        counts: Whether it counts against the caps of a dial policy: we dial, and are not known
+            never to have dialled.
+        charge_usd: What it counts for against the budgets: reserved while it is under way, then
+            what it did cost.
     """
 
     call_id: str
@@ -49,6 +58,8 @@ class CallRow:
     result: CallResult | None = None
     turns: tuple[Turn, ...] = ()
     transcript_expired: bool = False
+    counts: bool = True
+    charge_usd: float = 0.0
 
 
 class CallLedger(Protocol):
@@ -72,13 +83,40 @@ class CallLedger(Protocol):
         """32 secret bytes, the same for everybody who shares this ledger. Known once open."""
         ...
 
-    async def intend(self, row: CallRow) -> CallRow | None:
-        """Write the intent, on disk before this returns, unless its key is taken.
+    async def intend(self, row: CallRow, admit: Admit | None = None) -> CallRow | Refusal | None:
+        """Write the intent, on disk before this returns, if its key is free and `admit` lets it.
+
+        `admit` is asked in the same transaction, with what `row.scope` has used up at
+        `row.intended_at`: no other intent comes in between, from whatever process. It must be pure
+        and quick, and may be asked on any thread; what it raises is raised here, and then nothing
+        was written.
 
         Returns:
-            None when it was written; else the row that has the key in this scope, and nothing
-            was written.
+            None when it was written. Else nothing was: the row that has the key in this scope, or
+            what `admit` said.
         """
+        ...
+
+    async def tally(self, scope: str, to: str, now: datetime) -> Tally:
+        """What `scope` has used up at `now`, as far as it matters for ringing `to`."""
+        ...
+
+    async def add_do_not_call(self, entry: DoNotCall) -> bool:
+        """Put a number on the do-not-call list, on disk before this returns. Safe to repeat.
+
+        The list is one for all who share the ledger.
+
+        Returns:
+            Whether it was not there yet; an entry that was there stays as it is.
+        """
+        ...
+
+    async def remove_do_not_call(self, number: str) -> bool:
+        """Take a number off the list; whether it was there."""
+        ...
+
+    async def do_not_call_list(self) -> list[DoNotCall]:
+        """Everybody on the list, in the order of adding."""
         ...
 
     async def find(self, scope: str, key: str) -> CallRow | None:
@@ -107,7 +145,8 @@ class CallLedger(Protocol):
     async def close_call(self, call_id: str, result: CallResult) -> bool:
         """Record how a call ended. Only the first result counts.
 
-        The key of a call that cannot have been dialled is free again.
+        The key of a call that cannot have been dialled is free again, and the call counts no more.
+        What the call counts for becomes what `tally.settled_usd` says.
 
         Returns:
             Whether this result was the first.

@@ -68,9 +68,21 @@ ErrorCode = Literal[
     "dry_run",
     "phone_closed",
     # One for each rule of the dial policy.
+    "policy_number",
+    "policy_kind",
+    "policy_country",
     "policy_denied",
     "policy_not_allowed",
     "policy_max_call_sec",
+    "policy_usd_per_call",
+    "policy_consent",
+    "policy_do_not_call",
+    "policy_quiet_hours",
+    "policy_calls_per_number",
+    "policy_calls_per_hour",
+    "policy_calls_per_day",
+    "policy_usd_per_day",
+    "policy_usd_per_phone",
 ]
 """The reason in one word, for programs; `CallResult.error` has the sentence."""
 

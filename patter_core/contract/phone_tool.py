@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-import queue
-from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
 from patter_core.agent import Agent
 from patter_core.calls.bounds import DEFAULT_DURATION_SEC, LONGEST_DURATION_SEC
-from patter_core.calls.events import CallEnded, ProgressEvent
 from patter_core.calls.result import CallResult, rejected
 from patter_core.contract import exports
+from patter_core.contract.dispatch import read_tool_call
+from patter_core.contract.hermes_handler import hermes_handler, register_hermes
+from patter_core.contract.hooks import Hooks
 from patter_core.errors import ConfigError, PatterError, PhoneClosed
-from patter_core.guest_loop import is_async
 from patter_core.phone import Patter
 from patter_core.switchboard.live_call import LiveCall
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping
 
-    from patter_core.open_phone import OpenPhone
-    from patter_core.switchboard.order import CallRequest, Order
+    from patter_core.calls.request import CallRequest
+    from patter_core.contract.dispatch import Api
+    from patter_core.contract.hooks import OnEvent
+    from patter_core.switchboard.order import Order
 
     Approve = Callable[[CallRequest], Awaitable[bool | str] | bool | str]
-    OnEvent = Callable[[ProgressEvent], Awaitable[None] | None]
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +52,7 @@ class PatterTool:
         name: str = "make_phone_call",
         description: str = DESCRIPTION,
         max_duration_sec: int = DEFAULT_DURATION_SEC,
+        recording: bool = False,
         approve: Approve | None = None,
         on_event: OnEvent | None = None,
     ) -> None:
@@ -64,6 +64,7 @@ class PatterTool:
             name: The tool's name, as the model sees it.
             description: What the model reads about it.
             max_duration_sec: A call's duration when the model does not say; 1 to 1800.
+            recording: Whether calls are recorded; `result.recording` says where.
             approve: Asked before each call; `CallRequest` in, yes, no or a reason for no out.
             on_event: Hears of everything that happens, in order, on the guest loop.
 
@@ -86,6 +87,7 @@ class PatterTool:
         self._phone = phone
         self._agent = agent if isinstance(agent, Agent) else phone.agent(**(agent or {}))
         self._max_duration_sec = max_duration_sec
+        self._recording = recording
         self._approve = approve
         self._on_event = on_event
         if not phone.policy.disclosure and not phone.simulated:
@@ -153,6 +155,24 @@ class PatterTool:
                 the loop that awaits it.
             **keywords: The fields.
         """
+        live = await self.begin(arguments, idempotency_key=idempotency_key, **keywords)
+        if isinstance(live, CallResult):
+            return live
+        live.leave_with(asyncio.get_running_loop())
+        return await self.follow(live, on_event=on_event)
+
+    async def begin(
+        self,
+        arguments: Mapping[str, Any] | str | bytes | None = None,
+        /,
+        *,
+        idempotency_key: str | None = None,
+        **keywords: Any,
+    ) -> LiveCall | CallResult:
+        """Ask for one call and return at once: a hand on it, or the result when it cannot be made.
+
+        No hook hears of it before `follow`; approval and a free line are waited for meanwhile.
+        """
         loop = asyncio.get_running_loop()
         order = self._order(arguments, keywords, idempotency_key, awaiting=loop)
         if isinstance(order, CallResult):
@@ -163,12 +183,20 @@ class PatterTool:
             return _not_opened(order.arguments.to, error)
         live = LiveCall(order.arguments.to, phone.home)
         live.place(order, phone.desk)
-        live.leave_with(loop)
+        return live
+
+    async def follow(self, live: LiveCall, *, on_event: OnEvent | None = None) -> CallResult:
+        """The result of a call that was begun, the hooks told meanwhile. Cancelling leaves it."""
+        guest_loop = self._phone.guests.choose(asyncio.get_running_loop(), None)
         try:
-            return await self._watched(live, order, on_event)
+            return await self._hooks(guest_loop, on_event).result(live)
         except BaseException:
             live.leave()
             raise
+
+    async def result(self, call: str) -> CallResult | None:
+        """What became of an earlier call; see `Patter.result`."""
+        return await self._phone.result(call)
 
     def execute_blocking(
         self,
@@ -177,12 +205,21 @@ class PatterTool:
         *,
         idempotency_key: str | None = None,
         on_event: OnEvent | None = None,
+        watch: Callable[[], bool] | None = None,
         **keywords: Any,
     ) -> CallResult:
         """Like `execute`, for plain code: blocks the calling thread until the call is over.
 
         Works inside a running loop as well, whose own hooks then run on a loop of ours.
-        A plain `on_event` is called in the calling thread, an async one on the guest loop.
+
+        Args:
+            arguments: As for `execute`, and so are the others that are not told of here.
+            idempotency_key: See `execute`.
+            on_event: Hears of everything that happens, in order: a plain one in the calling
+                thread, an async one on the guest loop.
+            watch: Called in the calling thread every 0.2 s; the call is ended when it returns
+                True, for frameworks that cannot interrupt a thread.
+            **keywords: The fields.
         """
         order = self._order(
             arguments, keywords, idempotency_key, awaiting=None, blocked=_running_loop()
@@ -196,7 +233,10 @@ class PatterTool:
         live = LiveCall(order.arguments.to, phone.home)
         live.place(order, phone.desk)
         try:
-            return self._watched_blocking(live, order, on_event, phone)
+            limits = self._phone.limits
+            return self._hooks(order.guest_loop, on_event).result_blocking(
+                live, phone.home, watch=watch, ending_sec=limits.ending_sec + limits.hooks_sec
+            )
         except BaseException:
             live.leave()
             raise
@@ -217,6 +257,58 @@ class PatterTool:
         loop = asyncio.get_running_loop()
         order = self._order(arguments, keywords, idempotency_key, awaiting=loop)
         return await self._phone.place(order)
+
+    async def dispatch(self, tool_call: object, *, api: Api | None = None) -> dict[str, Any]:
+        """Answer a model's tool call with the message to append, for loops without a framework.
+
+        Args:
+            tool_call: A tool call of OpenAI's Chat Completions, Responses or Assistants, or a
+                `tool_use` block of Anthropic's: the SDK's object, or the same as a mapping.
+            api: Where it comes from; only a mapping from the Assistants API needs it.
+
+        Raises:
+            ConfigError: It is no tool call that we know.
+        """
+        asked = read_tool_call(tool_call, api)
+        return asked.answer(asked.refused(self.name) or await self.execute(asked.arguments))
+
+    def dispatch_blocking(self, tool_call: object, *, api: Api | None = None) -> dict[str, Any]:
+        """Like `dispatch`, for plain code."""
+        asked = read_tool_call(tool_call, api)
+        return asked.answer(asked.refused(self.name) or self.execute_blocking(asked.arguments))
+
+    def check(self, arguments: Mapping[str, Any] | str | bytes) -> CallResult | None:
+        """The rejection that `arguments` would get for their form; None when they are fine.
+
+        For frameworks that ask a person first: nobody should be asked about a call that cannot be
+        made.
+        """
+        order = self._order(arguments, {}, None, awaiting=None)
+        return order if isinstance(order, CallResult) else None
+
+    # --- Hermes ------------------------------------------------------------------------------
+
+    def hermes_handler(self) -> Callable[..., str]:
+        """A handler for Hermes Agent's registry: `handler(args, **kwargs)` returns JSON text.
+
+        It is synchronous, ends the call when Hermes is interrupted, and shows that it lives.
+        """
+        return hermes_handler(self)
+
+    def register_hermes(self, registry: Any, toolset: str = "patter") -> None:  # noqa: ANN401 - Hermes'
+        """Register with Hermes' `tools.registry.registry`, or with a plugin's context."""
+        register_hermes(self, registry, toolset)
+
+    # --- within ------------------------------------------------------------------------------
+
+    def _hooks(self, guest_loop: asyncio.AbstractEventLoop, on_event: OnEvent | None) -> Hooks:
+        return Hooks(
+            caller=on_event,
+            owner=self._on_event,
+            guests=self._phone.guests,
+            guest_loop=guest_loop,
+            patience_sec=self._phone.limits.hooks_sec,
+        )
 
     def _order(
         self,
@@ -239,84 +331,8 @@ class PatterTool:
             blocked=blocked,
             approve=self._approve,
             default_duration_sec=self._max_duration_sec,
+            recording=self._recording,
         )
-
-    # --- telling hooks -----------------------------------------------------------------------
-
-    async def _watched(self, live: LiveCall, order: Order, on_event: OnEvent | None) -> CallResult:
-        """The result, once the hooks have heard of it, or have had their time to."""
-        if on_event is None and self._on_event is None:
-            return await live.result()
-        async with asyncio.TaskGroup() as group:
-            telling = group.create_task(self._tell_hooks(live, order, on_event))
-            try:
-                result = await live.result()
-            except BaseException:
-                live.leave()  # Now: the group waits for the hook, which may take its time.
-                raise
-            await asyncio.wait([telling], timeout=self._phone.limits.hooks_sec)
-            telling.cancel()
-        return result
-
-    async def _tell_hooks(self, live: LiveCall, order: Order, on_event: OnEvent | None) -> None:
-        async for event in live.events():
-            if on_event is not None:
-                await _heard(_call_here(on_event, event))
-            if self._on_event is not None:
-                await self._tell_guest(self._on_event, order, event)
-
-    def _watched_blocking(
-        self, live: LiveCall, order: Order, on_event: OnEvent | None, phone: OpenPhone
-    ) -> CallResult:
-        """The same for a thread that waits, and can hear of events itself."""
-        plain = None if on_event is None or is_async(on_event) else on_event
-        guests = [hook for hook in (on_event, self._on_event) if hook not in (None, plain)]
-        telling = phone.home.submit(self._tell_guests, live, order, guests) if guests else None
-        if plain is not None:
-            _tell_here(live, plain)
-        result = live.result_blocking()
-        if telling is not None:
-            _, late = wait([telling], self._phone.limits.hooks_sec)
-            if late:
-                telling.cancel()
-        return result
-
-    async def _tell_guests(
-        self, live: LiveCall, order: Order, hooks: Sequence[OnEvent | None]
-    ) -> None:
-        async for event in live.events():
-            for hook in hooks:
-                if hook is not None:
-                    await self._tell_guest(hook, order, event)
-
-    async def _tell_guest(self, hook: OnEvent, order: Order, event: ProgressEvent) -> None:
-        await _heard(self._phone.guests.call(order.guest_loop, hook, event))
-
-
-def _tell_here(live: LiveCall, hook: OnEvent) -> None:
-    events: queue.SimpleQueue[ProgressEvent] = queue.SimpleQueue()
-    live.listen(events.put)
-    while True:
-        event = events.get()
-        try:
-            hook(event)
-        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - a user's hook, as below
-            _log.exception("An on_event hook raised; the call goes on")
-        if isinstance(event, CallEnded):
-            return
-
-
-async def _call_here(hook: OnEvent, event: ProgressEvent) -> None:
-    answer = hook(event)
-    if inspect.isawaitable(answer):
-        await answer
-
-
-async def _heard(telling: Awaitable[None]) -> None:
-    try:
-        await telling
-    except Exception:  # noqa: BLE001 - a user's hook: what it raises changes nothing
-        _log.exception("An on_event hook raised; the call goes on")
 
 
 def _not_opened(to: str, error: PatterError) -> CallResult:

@@ -23,8 +23,8 @@ def insert_call(connection: sqlite3.Connection, row: CallRow) -> None:
     connection.execute(
         """
         INSERT INTO calls (call_id, owner, scope, key, fingerprint, state, to_number, from_number,
-                           intended_at, carrier_call_id, answered_at)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                           intended_at, carrier_call_id, answered_at, counts, charge_usd)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             row.call_id,
@@ -38,6 +38,8 @@ def insert_call(connection: sqlite3.Connection, row: CallRow) -> None:
             as_text(row.intended_at),
             row.carrier_call_id,
             as_text(row.answered_at),
+            row.counts,
+            row.charge_usd,
         ),
     )
 
@@ -100,6 +102,8 @@ def _call(record: sqlite3.Row, turns: tuple[Turn, ...], expired_before: str) -> 
             result=_result(record["result"], turns, expired=expired),
             turns=turns,
             transcript_expired=expired,
+            counts=bool(record["counts"]),
+            charge_usd=record["charge_usd"],
         )
     except (ValueError, TypeError, KeyError) as error:
         raise LedgerError(

@@ -35,7 +35,9 @@ _STATEMENTS = (
         answered_at TEXT,
         result TEXT,
         closed_at TEXT,
-        transcript_expired INTEGER NOT NULL DEFAULT 0
+        transcript_expired INTEGER NOT NULL DEFAULT 0,
+        counts INTEGER NOT NULL,
+        charge_usd REAL NOT NULL
     )
     """,
     "CREATE UNIQUE INDEX calls_by_key ON calls (scope, key) WHERE key IS NOT NULL",
@@ -45,6 +47,8 @@ _STATEMENTS = (
     """,
     "CREATE INDEX calls_under_way ON calls (owner) WHERE result IS NULL",
     "CREATE INDEX calls_with_transcript ON calls (closed_at) WHERE transcript_expired = 0",
+    # It holds all that caps and budgets are counted from, so that the table itself is not read.
+    "CREATE INDEX calls_by_time ON calls (scope, intended_at, counts, to_number, charge_usd)",
     """
     CREATE TABLE turns (
         call_id TEXT NOT NULL REFERENCES calls,
@@ -55,6 +59,27 @@ _STATEMENTS = (
         cut INTEGER NOT NULL,
         PRIMARY KEY (call_id, position)
     ) WITHOUT ROWID
+    """,
+    # What all calls of a scope count for, kept up to date: adding them up again for every intent
+    # took tens of milliseconds at 100,000 calls.
+    "CREATE TABLE spending (scope TEXT PRIMARY KEY, usd REAL NOT NULL)",
+    """
+    CREATE TRIGGER charge_of_new_call AFTER INSERT ON calls BEGIN
+        INSERT INTO spending VALUES (new.scope, new.charge_usd)
+            ON CONFLICT (scope) DO UPDATE SET usd = usd + new.charge_usd;
+    END
+    """,
+    """
+    CREATE TRIGGER charge_of_settled_call AFTER UPDATE OF charge_usd ON calls BEGIN
+        UPDATE spending SET usd = usd + new.charge_usd - old.charge_usd WHERE scope = new.scope;
+    END
+    """,
+    """
+    CREATE TABLE do_not_call (
+        number TEXT PRIMARY KEY,
+        added_at TEXT NOT NULL,
+        call_id TEXT
+    )
     """,
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {VERSION}",

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from patter_core.calls.status import State
+from patter_core.calls.tally import settled_usd
 from patter_core.errors import LedgerError
-from patter_core.ledgers import rows, schema
+from patter_core.ledgers import counting, rows, schema
 from patter_core.ledgers.database import Database
 from patter_core.ledgers.owners import Owners
 from patter_core.workers import Workers
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from patter_core.calls.ledger import CallRow
+    from patter_core.calls.ledger import Admit, CallRow
+    from patter_core.calls.policy import Refusal
     from patter_core.calls.result import CallResult
+    from patter_core.calls.tally import DoNotCall, Tally
     from patter_core.calls.transcript import Turn
     from patter_core.clock import Clock
 
@@ -109,9 +112,25 @@ class SqliteLedger:
             self._workers.stop()
             self._started = False
 
-    async def intend(self, row: CallRow) -> CallRow | None:
-        """See `CallLedger.intend`."""
-        return await self._ask(self._intend, row)
+    async def intend(self, row: CallRow, admit: Admit | None = None) -> CallRow | Refusal | None:
+        """See `CallLedger.intend`. `admit` is asked on the ledger's thread."""
+        return await self._ask(self._intend, row, admit)
+
+    async def tally(self, scope: str, to: str, now: datetime) -> Tally:
+        """See `CallLedger.tally`."""
+        return await self._ask(self._tally, scope, to, now)
+
+    async def add_do_not_call(self, entry: DoNotCall) -> bool:
+        """See `CallLedger.add_do_not_call`."""
+        return await self._ask(self._add_do_not_call, entry)
+
+    async def remove_do_not_call(self, number: str) -> bool:
+        """See `CallLedger.remove_do_not_call`."""
+        return await self._ask(self._remove_do_not_call, number)
+
+    async def do_not_call_list(self) -> list[DoNotCall]:
+        """See `CallLedger.do_not_call_list`."""
+        return await self._ask(self._do_not_call_list)
 
     async def find(self, scope: str, key: str) -> CallRow | None:
         """See `CallLedger.find`."""
@@ -217,7 +236,9 @@ class SqliteLedger:
             opened.owners.leave()
             opened.database.close()
 
-    def _intend(self, opened: _Opened, row: CallRow) -> CallRow | None:
+    def _intend(
+        self, opened: _Opened, row: CallRow, admit: Admit | None
+    ) -> CallRow | Refusal | None:
         # `synchronous` may change between transactions, and is FULL for this one alone: it costs
         # 3 microseconds, while a commit that waits for the disk took 10 times as long as one that
         # does not (0.2 ms and 0.02 ms on a virtual disk; a real one takes milliseconds). It takes
@@ -227,8 +248,29 @@ class SqliteLedger:
                 holders = self._read(connection, "scope = ? AND key = ?", row.scope, row.key)
                 if holders:
                     return holders[0]
+            if admit is not None:
+                tally = counting.read_tally(connection, row.scope, row.to, row.intended_at)
+                if (refusal := admit(tally)) is not None:
+                    return refusal
             rows.insert_call(connection, row)
             return None
+
+    def _tally(self, opened: _Opened, scope: str, to: str, now: datetime) -> Tally:
+        with opened.database.transaction("BEGIN") as connection:
+            return counting.read_tally(connection, scope, to, now)
+
+    def _add_do_not_call(self, opened: _Opened, entry: DoNotCall) -> bool:
+        # Who asked to be left alone is not forgotten because the power fails.
+        with opened.database.transaction(on_disk=True) as connection:
+            return counting.add_do_not_call(connection, entry)
+
+    def _remove_do_not_call(self, opened: _Opened, number: str) -> bool:
+        with opened.database.transaction() as connection:
+            return counting.remove_do_not_call(connection, number)
+
+    def _do_not_call_list(self, opened: _Opened) -> list[DoNotCall]:
+        with opened.database.transaction("BEGIN") as connection:
+            return counting.read_do_not_call(connection)
 
     def _select(self, opened: _Opened, where: str, *values: str) -> list[CallRow]:
         with opened.database.transaction("BEGIN") as connection:
@@ -266,14 +308,19 @@ class SqliteLedger:
         with opened.database.transaction() as connection:
             if _state_under_way(connection, call_id) is None:
                 return False
+            reserved = "SELECT charge_usd FROM calls WHERE call_id = ?"
+            (reserved_usd,) = connection.execute(reserved, (call_id,)).fetchone()
             connection.execute(
                 "UPDATE calls SET state = ?, result = ?, closed_at = ?, "
-                "key = CASE WHEN ? THEN key END WHERE call_id = ?",
+                "key = CASE WHEN ? THEN key END, counts = counts AND ?, charge_usd = ? "
+                "WHERE call_id = ?",
                 (
                     str(State.ENDED),
                     rows.result_json(result),
                     rows.as_text(self._clock.wall()),
                     result.may_have_dialed,
+                    result.may_have_dialed,
+                    settled_usd(result, reserved_usd),
                     call_id,
                 ),
             )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from patter_core.errors import ProviderError
-from patter_core.pipeline.language_model import TextPiece, TokensUsed
+from patter_core.pipeline.language_model import TextPiece, TokensUsed, ToolAsked
 from patter_core.pipeline.sentences import SentenceSplitter
 from patter_core.pipeline.strangers import streamed
 
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
     from patter_core.pipeline.language_model import LanguageModel, Message
     from patter_core.pipeline.meter import Meter, ReplyWatch
     from patter_core.pipeline.playback import Playback, Wish
+    from patter_core.pipeline.record import ToolRound
     from patter_core.pipeline.resources import Resources
     from patter_core.pipeline.text_to_speech import TextToSpeech
+    from patter_core.pipeline.tool_use import ToolFace, ToolRequest
 
 _PIECES_AHEAD = 64  # How far a model may write ahead of what is spoken.
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +37,7 @@ class Studio:
         model_sec: How long each piece of the model's reply may take to come.
         voice_sec: How long each piece of audio may take to come.
         ask: Where playback's wishes go.
+        ask_tools: Takes the tools that a reply asked for, once it has ended.
     """
 
     llm: LanguageModel
@@ -42,6 +48,7 @@ class Studio:
     playback: Playback
     meter: Meter
     ask: Callable[[Sequence[Wish]], None]
+    ask_tools: Callable[[AgentTurn, Sequence[ToolRequest]], None]
 
 
 class AgentTurn:
@@ -52,22 +59,29 @@ class AgentTurn:
 
     Attributes:
         audible: Something of it was sent.
-        watch: Times it, when it is a reply.
+        watch: Times it, when it answers what the callee said.
+        tool_round: The tools that it asked for, or that were asked for in what it goes on with.
     """
 
     def __init__(self, studio: Studio, watch: ReplyWatch | None = None) -> None:
         """Store what is needed. Nothing is written yet."""
         self.audible = False
         self.watch = watch
+        self.tool_round: ToolRound | None = None
         self._studio = studio
-        self._written: asyncio.Queue[str | ProviderError | None] = asyncio.Queue()
-        self._writes = False
+        self._written: asyncio.Queue[str | bytes | ProviderError | None] = asyncio.Queue()
+        self._text: list[str] = []
         self._room = asyncio.Semaphore(_PIECES_AHEAD)
         self._voiced = False
         self._tasks: list[asyncio.Task[None]] = []
         self._dropped = False
         self._awaited: Callable[[], bool] | None = None
         self._moved: asyncio.Future[None] | None = None
+
+    @property
+    def text(self) -> str:
+        """What a reply has said so far, spoken or not."""
+        return " ".join(self._text)
 
     def owns(self, task: asyncio.Task[None]) -> None:
         """Cancel `task` as well when this turn is dropped."""
@@ -86,31 +100,41 @@ class AgentTurn:
         self._written.put_nowait(None)  # Whatever survives its cancellation has nothing to do.
         return unvoiced
 
-    def write(self, pieces: Iterable[str]) -> None:
-        """Let it be these pieces, and nothing more."""
+    def write(self, pieces: Iterable[str | bytes]) -> None:
+        """Let it be these pieces, words or sounds, and nothing more."""
         for piece in pieces:
             self._written.put_nowait(piece)
         self._written.put_nowait(None)
 
-    async def think(self, messages: Sequence[Message]) -> None:
-        """Let it be the model's answer to `messages`, which is asked twice if it must be."""
+    async def think(self, messages: Sequence[Message], tools: tuple[ToolFace, ...] = ()) -> None:
+        """Let it be the model's answer to `messages`, which is asked twice if it must be.
+
+        What it asks for of `tools` begins to run as soon as it has ended: from then on another
+        attempt could only do it twice.
+        """
         ending: ProviderError | None = None
+        requests: list[ToolRequest] = []
         try:
             try:
-                await self._think_once(messages)
+                requests = await self._think_once(messages, tools)
             except ProviderError as error:
-                if self._writes or not error.retryable:
+                if self._text or not error.retryable:
                     raise
-                await self._think_once(messages)
+                requests = await self._think_once(messages, tools)
         except ProviderError as error:
             ending = error
+        if requests and not self._dropped:
+            self._studio.ask_tools(self, requests)
         self._written.put_nowait(ending)
 
-    async def _think_once(self, messages: Sequence[Message]) -> None:
+    async def _think_once(
+        self, messages: Sequence[Message], tools: tuple[ToolFace, ...]
+    ) -> list[ToolRequest]:
         studio, splitter, written, used = self._studio, SentenceSplitter(), 0, None
+        requests: list[ToolRequest] = []
         events = streamed(
             studio.llm,
-            lambda: studio.llm.reply(messages, studio.resources),
+            lambda: studio.llm.reply(messages, studio.resources, tools),
             studio.resources.clock,
             studio.model_sec,
         )
@@ -123,6 +147,10 @@ class AgentTurn:
                                 self.watch.token()
                             written += len(text)
                             await self._put(splitter.feed(text))
+                        case ToolAsked(request=request):
+                            written += len(request.name) + len(request.arguments)
+                            await self._put(splitter.flush())
+                            requests.append(request)
                         case TokensUsed():
                             used = event
                         case _:
@@ -130,14 +158,22 @@ class AgentTurn:
             await self._put(splitter.flush())
         finally:
             studio.meter.model_answered(messages, written, used)
+        if requests and not tools:
+            _log.warning("A model asked for %d tools, and was offered none", len(requests))
+            return []
+        return requests
 
     async def _put(self, pieces: list[str]) -> None:
         for piece in pieces:
             await self._room.acquire()
             if self._dropped:
                 return
-            self._writes = True
+            first = not self._text
+            self._text.append(piece)
             self._written.put_nowait(piece)
+            if first:
+                # The voice begins now, even if the model has more words at hand.
+                await asyncio.sleep(0)
 
     async def speak(self) -> None:
         """Voice what is written, to its end. It is heard later.
@@ -145,12 +181,22 @@ class AgentTurn:
         Raises:
             ProviderError: The model or the voice failed for good; what was voiced goes on playing.
         """
-        while isinstance(piece := await self._written.get(), str):
+        while isinstance(piece := await self._written.get(), str | bytes):
             self._room.release()
             await self.until(lambda: self._studio.playback.hungry)
-            await self.voice(piece)
+            if isinstance(piece, bytes):
+                self._play(piece)
+            else:
+                await self.voice(piece)
         if piece is not None:
             raise piece
+
+    def _play(self, sound: bytes) -> None:
+        """Play what is no speech, and has no words that could be heard."""
+        if not self._dropped:
+            self._studio.playback.begin_piece("")
+            self._studio.ask(self._studio.playback.feed(sound))
+            self._end_piece()
 
     async def voice(self, piece: str) -> None:
         """Voice one piece; once more if the first attempt gave no sound and none came before.

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, assert_never
 
+from patter_core.audio import dtmf
 from patter_core.audio.frames import BYTES_PER_MS
 from patter_core.calls.transcript import Turn
 from patter_core.errors import ProviderError
@@ -20,6 +21,7 @@ from patter_core.pipeline.sentences import SentenceSplitter
 from patter_core.pipeline.session import ClearAudio, ConversationOver, TurnFinished, VoiceEvent
 from patter_core.pipeline.speech_to_text import SpeechBegan, SpeechEnded, SpeechPaused
 from patter_core.pipeline.strangers import opened, plain, prepared, provider_error
+from patter_core.pipeline.tool_tasks import ToolTasks
 from patter_core.pipeline.turn_taking import NEVER, TurnTaking
 
 if TYPE_CHECKING:
@@ -27,11 +29,14 @@ if TYPE_CHECKING:
 
     from patter_core.calls.cost import Cost, Usage
     from patter_core.pipeline.language_model import LanguageModel
+    from patter_core.pipeline.meter import ReplyWatch
     from patter_core.pipeline.plan import SessionPlan
     from patter_core.pipeline.playback import Wish
+    from patter_core.pipeline.record import ToolRound
     from patter_core.pipeline.resources import Resources
     from patter_core.pipeline.speech_to_text import SpeechEvent, SpeechToText
     from patter_core.pipeline.text_to_speech import TextToSpeech
+    from patter_core.pipeline.tool_use import ToolRequest
     from patter_core.pipeline.turn_events import TurnCommand, TurnEvent
 
 _APOLOGY_SEC = 15.0  # How long a conversation that failed may go on, to say so.
@@ -91,6 +96,13 @@ class CascadeSession:
             playback=self._playback,
             meter=self._meter,
             ask=self._ask,
+            ask_tools=self._tools_asked,
+        )
+        self._tools = ToolTasks(
+            plan.tools,
+            say=lambda owner, text: self._tell(turn_events.SayAsked(text, owner)),
+            withdraw=lambda owner: self._tell(turn_events.SayingWithdrawn(owner)),
+            answered=lambda: self._tell(turn_events.ToolsAnswered()),
         )
         self._unemitted: list[VoiceEvent] = []
         self._emit: Callable[[VoiceEvent], None] = self._unemitted.append
@@ -98,6 +110,9 @@ class CascadeSession:
         self._group: asyncio.TaskGroup | None = None
         self._turn: AgentTurn | None = None
         self._rest: list[str] = []  # What was cut off, and can be said after all.
+        self._rest_round: ToolRound | None = None
+        self._ahead: AgentTurn | None = None  # What comes after the turn, thought of already.
+        self._silent_watch: ReplyWatch | None = None  # Of a reply that had tools, and no words.
         self._failure: ProviderError | None = None
         self._failed = asyncio.Event()
 
@@ -112,20 +127,24 @@ class CascadeSession:
         self._emit = emit
         try:
             async with asyncio.TaskGroup() as self._group:
-                if self._failure is None:
-                    self._tell(turn_events.Started())
-                else:
-                    self._apologise()
-                await self._failed.wait()
-                raise self._failure or AssertionError("What failed is known")
+                try:
+                    if self._failure is None:
+                        self._tell(turn_events.Started())
+                    else:
+                        self._apologise()
+                    await self._failed.wait()
+                    raise self._failure or AssertionError("What failed is known")
+                finally:
+                    self._stop()  # Before the group waits for tools that are slow to leave.
         except BaseExceptionGroup as errors:
             error = plain(errors)
             raise error from error.__cause__
-        finally:
-            # While the call is being ended, frames and marks still tell what was heard.
-            self._emit, self._group = _nobody, None
-            self._tell(turn_events.Stopped())
-            self._playback.drop_unsent()
+
+    def _stop(self) -> None:
+        """Take no more turns. Frames and marks still tell what was heard, as the call is ended."""
+        self._emit, self._group = _nobody, None
+        self._tell(turn_events.Stopped())
+        self._playback.drop_unsent()
 
     def hear_audio(self, audio: bytes) -> None:
         """See `VoiceSession.hear_audio`."""
@@ -164,6 +183,18 @@ class CascadeSession:
     def say(self, text: str) -> None:
         """See `VoiceSession.say`."""
         self._tell(turn_events.SayAsked(text))
+
+    def finish(self, reason: str) -> None:
+        """See `VoiceSession.finish`.
+
+        A model that asked for it without a word is asked once more, for its goodbye.
+        """
+        self._tell(turn_events.FinishAsked(reason))
+
+    def send_digits(self, digits: str) -> None:
+        """See `VoiceSession.send_digits`. ValueError: something is no key."""
+        dtmf.tones(digits)
+        self._tell(turn_events.DigitsAsked(digits))
 
     def transcript(self) -> tuple[Turn, ...]:
         """See `VoiceSession.transcript`."""
@@ -210,25 +241,56 @@ class CascadeSession:
             case turn_events.Speak(text=text):
                 splitter = SentenceSplitter()
                 self._say([*splitter.feed(text), *splitter.flush()])
-            case turn_events.Reply(texts=texts):
-                self._reply(texts)
+            case turn_events.Press(digits=digits):
+                self._say([dtmf.tones(digits)])
+            case turn_events.Reply():
+                self._reply(command)
+            case turn_events.ThinkAhead(tools=tools):
+                self._ahead = self._thinking((), tools=tools)
+            case turn_events.ForgetThought():
+                self._forget_thought()
             case turn_events.GoOn():
-                self._say(self._rest)
+                self._say(self._rest, self._rest_round)
             case turn_events.Finish(reason=reason):
                 self._emit(ConversationOver(reason))
             case _:
                 assert_never(command)
 
-    def _say(self, pieces: Iterable[str]) -> None:
+    def _say(self, pieces: Iterable[str | bytes], tool_round: ToolRound | None = None) -> None:
         turn = AgentTurn(self._studio)
+        turn.tool_round = tool_round
         turn.write(pieces)
         self._take(turn)
 
-    def _reply(self, texts: Sequence[str]) -> None:
-        messages = self._record.ask(texts)
-        turn = AgentTurn(self._studio, self._meter.reply_asked(self._playback.now_ms))
-        self._start(turn, turn.think(messages))
-        self._take(turn)
+    def _reply(self, command: turn_events.Reply) -> None:
+        if not command.thought:
+            self._take(self._thinking(command.texts, tools=command.tools))
+        elif self._ahead is not None:
+            turn, self._ahead = self._ahead, None
+            self._take(turn)
+
+    def _thinking(self, texts: Sequence[str], *, tools: bool) -> AgentTurn:
+        """A turn in which the model answers `texts`, or only what tools answered."""
+        watch, self._silent_watch = self._silent_watch, None
+        if texts:
+            watch = self._meter.reply_asked(self._playback.now_ms)
+        turn = AgentTurn(self._studio, watch)
+        faces = self._tools.faces if tools else ()
+        self._start(turn, turn.think(self._record.ask(texts), faces))
+        return turn
+
+    def _tools_asked(self, turn: AgentTurn, requests: Sequence[ToolRequest]) -> None:
+        if self._group is not None:
+            turn.tool_round = self._record.tools_asked(turn.text, requests)
+            self._tell(turn_events.ToolsAsked())
+            self._tools.start(turn.tool_round, self._group)
+
+    def _forget_thought(self) -> None:
+        if self._ahead is not None:
+            self._ahead.drop()
+            if self._ahead.tool_round is not None:
+                self._record.agent_said(None, self._ahead.tool_round)
+            self._ahead = None
 
     def _take(self, turn: AgentTurn) -> None:
         self._turn = turn
@@ -262,10 +324,12 @@ class CascadeSession:
             turn.look_around()
 
     def _finish_turn(self) -> None:
-        heard = self._agent_turn(cut=False)
+        turn, heard = self._turn, self._agent_turn(cut=False)
         self._turn = None
         self._playback.next_turn()
-        self._note(heard)
+        self._note(heard, turn)
+        if turn is not None and not turn.audible:
+            self._silent_watch = turn.watch
         self._tell(turn_events.AgentEnded())
 
     def _cut_off(self) -> None:
@@ -281,15 +345,15 @@ class CascadeSession:
         self._turn = None
         unheard = [piece.text for piece in self._playback.cut() if piece.heard != piece.text]
         if turn is not None:
-            self._rest = [*unheard, *turn.drop()]
+            self._rest, self._rest_round = [*unheard, *turn.drop()], turn.tool_round
             if heard is None and turn.watch is not None:
                 self._record.not_answered()
-        self._note(heard)
+        self._note(heard, turn)
 
-    def _note(self, turn: Turn | None) -> None:
-        if turn is not None:
-            self._record.agent_said(turn)
-            self._emit(TurnFinished(turn))
+    def _note(self, heard: Turn | None, turn: AgentTurn | None) -> None:
+        self._record.agent_said(heard, turn.tool_round if turn is not None else None)
+        if heard is not None:
+            self._emit(TurnFinished(heard))
 
     def _agent_turn(self, *, cut: bool) -> Turn | None:
         """The agent's turn that is under way, as far as it was heard; None without a word."""

@@ -68,7 +68,10 @@ class Meter:
             self._cached_tokens += used.cached_tokens
             return
         self._estimated = True
-        read = sum(len(message.text) for message in messages)
+        read = sum(
+            len(message.text) + sum(len(asked.arguments) for asked in message.requests)
+            for message in messages
+        )
         self._input_tokens += -(-read // _LETTERS_PER_TOKEN)
         self._output_tokens += -(-written // _LETTERS_PER_TOKEN)
 

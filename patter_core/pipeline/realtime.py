@@ -12,10 +12,6 @@ from urllib.parse import quote
 from patter_core.config import setting
 from patter_core.errors import ConfigError, ProviderError
 from patter_core.pipeline.realtime_audio import encoding
-from patter_core.pipeline.realtime_conversation import RealtimeConversation
-from patter_core.pipeline.realtime_meter import RealtimeMeter
-from patter_core.pipeline.realtime_session import RealtimeSession
-from patter_core.pipeline.realtime_socket import NAME, Connecting
 from patter_core.pipeline.realtime_usage import RealtimePrices
 from patter_core.pipeline.strangers import plain
 
@@ -24,6 +20,7 @@ if TYPE_CHECKING:
 
     from patter_core.pipeline.plan import SessionPlan
     from patter_core.pipeline.realtime_audio import AudioName, Encoding
+    from patter_core.pipeline.realtime_session import RealtimeSession
     from patter_core.pipeline.resources import Resources
     from patter_core.pipeline.tool_use import ToolFace
 
@@ -149,6 +146,12 @@ class OpenAIRealtime:
         self, plan: SessionPlan, resources: Resources
     ) -> AsyncGenerator[RealtimeSession]:
         """See `VoiceEngine.open`."""
+        # They bring the HTTP client; this value must stay as cheap as the front door that has it.
+        from patter_core.pipeline.realtime_conversation import RealtimeConversation
+        from patter_core.pipeline.realtime_meter import RealtimeMeter
+        from patter_core.pipeline.realtime_session import RealtimeSession
+        from patter_core.pipeline.realtime_socket import NAME, Connecting
+
         try:
             key, audio = self._key(), encoding(self.audio)
         except ConfigError as error:

@@ -6,20 +6,20 @@ goes on with another.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any, assert_never
 
 from patter_core.audio.dtmf import tones
 from patter_core.audio.frames import BYTES_PER_MS
 from patter_core.calls.transcript import Turn
-from patter_core.errors import ProviderError
+from patter_core.pipeline import realtime_events as events
 from patter_core.pipeline import realtime_wire as wire
+from patter_core.pipeline.realtime_failures import Failures
 from patter_core.pipeline.realtime_items import Items
 from patter_core.pipeline.realtime_opening import Opening
+from patter_core.pipeline.realtime_recent import RecentAudio
 from patter_core.pipeline.realtime_responses import Responses
 from patter_core.pipeline.realtime_silence import REASON, Silence
-from patter_core.pipeline.realtime_socket import NAME, refusal
 from patter_core.pipeline.realtime_speech import HeardItem, Speech
 from patter_core.pipeline.realtime_tools import ToolTurns
 from patter_core.pipeline.session import ClearAudio, ConversationOver, TurnFinished, VoiceEvent
@@ -32,16 +32,8 @@ if TYPE_CHECKING:
     from patter_core.pipeline.playback import Wish
     from patter_core.pipeline.realtime_audio import Encoding
     from patter_core.pipeline.realtime_meter import RealtimeMeter
-    from patter_core.pipeline.realtime_responses import Ask
 
-_log = logging.getLogger(__name__)
-
-_RECENT_FRAMES = 1_500  # Of the callee's audio: what is kept for another connection.
-_MOST_FAILURES = 3  # Responses that fail in a row.
-_FATAL = frozenset(
-    {"invalid_api_key", "insufficient_quota", "account_deactivated", "billing_hard_limit_reached"}
-)
-_BEFORE_SPEECH_MS = 300  # Speech begins a little before it is noticed.
+_MIND_EVERY_MS = 100  # How often silence, and what is overdue, is looked after.
 _GREETING = object()
 
 
@@ -66,7 +58,6 @@ class RealtimeConversation:
         self.emit: Callable[[VoiceEvent], None] = self._unemitted.append
         self.responses = Responses()
         self.speech = Speech(lead_ms=plan.lead_ms)
-        self._call_id = plan.call_id
         self._encoding = encoding
         self._detection = dict(detection)
         self._meter = meter
@@ -76,9 +67,7 @@ class RealtimeConversation:
         self._tools = ToolTurns(plan.tools, self)
         self._send: Callable[[str], None] | None = None
         self._group: asyncio.TaskGroup | None = None
-        self._recent: deque[bytes] = deque(maxlen=_RECENT_FRAMES)
-        self._missed_bytes = 0  # The last of it, which this connection has not heard.
-        self._unheard_ms: int | None = None  # Since when the callee said what is not known yet.
+        self._recent = RecentAudio()
         self._began_ms = 0  # When this connection's audio began.
         self._answers_itself = False  # As far as the order of its events tells.
         self._answers_this = False  # Whether it did when the callee stopped speaking.
@@ -86,7 +75,8 @@ class RealtimeConversation:
         self._words: dict[str, str] = {}
         self._spoken_here: set[str] = set()  # Items that this connection knows.
         self._dropped: set[str] = set()  # Responses whose late audio is not wanted.
-        self._failures = 0
+        self._failures = Failures(self.responses, call_id=plan.call_id)
+        self._mind_ms = 0
         self._keys: deque[bytes] = deque()
         self._keys_pressed = 0
         self._reason: str | None = None  # Why the conversation is to be over.
@@ -110,10 +100,9 @@ class RealtimeConversation:
         self._began_ms = self.speech.now_ms
         for item in self._items.again(self._under_way(cut=False)):
             send(wire.create_item(item))
-        if missed := self._last_heard(self._missed_bytes):
+        if missed := self._recent.take_missed():
             self._began_ms -= len(missed) // BYTES_PER_MS
             send(wire.append_audio(self._encoding.to_service(missed)))
-        self._missed_bytes = 0
         self._ask_next()
 
     def lost(self) -> None:
@@ -125,16 +114,12 @@ class RealtimeConversation:
         self._items.settle_agents(except_for=self._under_way(cut=False))
         self._items.settle_users()
         asked = self.responses.lost()
-        if self._unheard_ms is not None:
-            # What the callee said went down with the connection: the next one hears it again.
-            since_ms = self.speech.now_ms - self._unheard_ms + _BEFORE_SPEECH_MS
-            self._missed_bytes = since_ms * BYTES_PER_MS
-            self._unheard_ms = None
-            return
         if asked is not None and asked.words is not None:
             if asked.owner is not _GREETING or self.speech.started_ms is None:
                 self.responses.say(asked.words, owner=asked.owner, first=True)
-        elif self._items.awaits_answer and not self._tools.running:
+        if self._recent.lost(self.speech.now_ms):
+            return  # The next connection hears it again, and answers.
+        if self._items.awaits_answer and not self._tools.running:
             self.responses.reply()
 
     # --- the call ----------------------------------------------------------------------------
@@ -174,15 +159,14 @@ class RealtimeConversation:
         """See `VoiceSession.hear_audio`."""
         if self._send is not None:
             self._send(wire.append_audio(self._encoding.to_service(audio)))
-        else:
-            self._missed_bytes += len(audio)
-        self._recent.append(audio)
+        self._recent.add(audio, missed=self._send is None)
         self._meter.hear(audio)
         speech = self.speech
         for wish in speech.hear(len(audio)):
             self.emit(wish)
         self._after_playing()
-        if self._group is not None:
+        if self._group is not None and speech.now_ms >= self._mind_ms:
+            self._mind_ms = speech.now_ms + _MIND_EVERY_MS
             self._mind_the_time()
 
     def hear_mark(self, name: str) -> None:
@@ -197,12 +181,6 @@ class RealtimeConversation:
     def transcript(self) -> tuple[Turn, ...]:
         """See `VoiceSession.transcript`."""
         return self._items.turns(self._under_way(cut=True))
-
-    def _last_heard(self, audio_bytes: int) -> bytes:
-        """The last of the callee's audio: so many bytes of it, if they are still there."""
-        if not audio_bytes:
-            return b""
-        return b"".join(self._recent)[-audio_bytes:]
 
     # --- what tools ask for ------------------------------------------------------------------
 
@@ -229,44 +207,44 @@ class RealtimeConversation:
 
     # --- events ------------------------------------------------------------------------------
 
-    def take(self, event: wire.ServerEvent) -> None:
+    def take(self, event: events.ServerEvent) -> None:
         """Do what `event` calls for.
 
         Raises:
             ProviderError: It cannot go on.
         """
         match event:
-            case wire.AudioDelta():
+            case events.AudioDelta():
                 self._audio(event)
-            case wire.TextDelta(item_id=item_id, text=text):
+            case events.TextDelta(item_id=item_id, text=text):
                 self._agent_words(item_id, self._words.get(item_id, "") + text)
-            case wire.TextDone(item_id=item_id, text=text):
+            case events.TextDone(item_id=item_id, text=text):
                 self._agent_words(item_id, text)
-            case wire.SpeechStarted():
+            case events.SpeechStarted():
                 self._speech_started(event)
-            case wire.SpeechStopped():
+            case events.SpeechStopped():
                 self._speech_stopped()
-            case wire.Committed():
+            case events.Committed():
                 self._committed(event)
-            case wire.ItemAdded():
+            case events.ItemAdded():
                 self._item_added(event)
-            case wire.TranscriptionDelta(item_id=item_id, text=text):
+            case events.TranscriptionDelta(item_id=item_id, text=text):
                 self._items.user_words(item_id, text, self.speech.now_ms, all_of_them=False)
-            case wire.Transcribed():
+            case events.Transcribed():
                 self._transcribed(event)
-            case wire.ResponseCreated():
+            case events.ResponseCreated():
                 self._response_created(event)
-            case wire.OutputDone(response_id=response_id, item_id=item_id):
+            case events.OutputDone(response_id=response_id, item_id=item_id):
                 self._output_done(response_id, item_id)
-            case wire.ResponseDone():
+            case events.ResponseDone():
                 self._response_done(event)
-            case wire.Fault():
-                self._fault(event)
-            case wire.SessionUpdated():
+            case events.Fault():
+                self._failures.objection(event, self.speech.now_ms)
+            case events.SessionUpdated():
                 self._answers_itself = bool(self.detection["create_response"])
-            case wire.RateLimits(remaining=remaining):
+            case events.RateLimits(remaining=remaining):
                 self._meter.rate_limit(remaining)
-            case wire.SessionCreated():
+            case events.SessionCreated():
                 pass
             case _:
                 assert_never(event)
@@ -276,7 +254,7 @@ class RealtimeConversation:
         if self._reason is not None:
             self._see_whether_over()
 
-    def _speech_started(self, event: wire.SpeechStarted) -> None:
+    def _speech_started(self, event: events.SpeechStarted) -> None:
         now_ms = self.speech.now_ms
         lets_pass = self._opening.lets_pass(event.item_id, now_ms)
         if not lets_pass:
@@ -292,8 +270,7 @@ class RealtimeConversation:
         heard_ms = event.audio_start_ms + self._detection.get("prefix_padding_ms", 0)
         began_ms = min(self._began_ms + heard_ms, now_ms)
         self._items.user_began(event.item_id, max(0, began_ms))
-        if self._unheard_ms is None:
-            self._unheard_ms = max(0, began_ms)
+        self._recent.speech_began(max(0, began_ms))
 
     def _interrupt(self) -> None:
         if not self.speech.silent:
@@ -324,12 +301,12 @@ class RealtimeConversation:
         self.responses.owed = self._answers_this
         self._meter.speech_stopped(self.speech.now_ms)
 
-    def _committed(self, event: wire.Committed) -> None:
+    def _committed(self, event: events.Committed) -> None:
         self._items.user_finished(event.item_id, event.previous_item_id, self.speech.now_ms)
         if not self._answers_this and not self._opening.answers(event.item_id):
             self.responses.reply()
 
-    def _item_added(self, event: wire.ItemAdded) -> None:
+    def _item_added(self, event: events.ItemAdded) -> None:
         match event.kind, event.role:
             case "message", "assistant":
                 self._items.add(event.item_id, "agent", event.previous_item_id)
@@ -340,18 +317,18 @@ class RealtimeConversation:
             case _:
                 self._items.add(event.item_id, "other", event.previous_item_id)
 
-    def _transcribed(self, event: wire.Transcribed) -> None:
+    def _transcribed(self, event: events.Transcribed) -> None:
         now_ms = self.speech.now_ms
         self._meter.transcribed(event.usage)
         if not self.responses.callee_speaks:
-            self._unheard_ms = None
+            self._recent.known()
         self._items.user_words(event.item_id, event.text, now_ms, all_of_them=True)
         self._opening.understood(event.item_id, event.text)
         if event.text.strip():
             self._silence.callee_said_something()
         self._items.tell_finished(now_ms)
 
-    def _response_created(self, event: wire.ResponseCreated) -> None:
+    def _response_created(self, event: events.ResponseCreated) -> None:
         owed = self._owed_at_finish
         ask = self.responses.created(event.response_id, event.ask)
         self._owed_at_finish = False
@@ -364,7 +341,7 @@ class RealtimeConversation:
             # It was asked for just when the callee began to speak, too late to be cancelled.
             self._drop(event.response_id)
 
-    def _audio(self, event: wire.AudioDelta) -> None:
+    def _audio(self, event: events.AudioDelta) -> None:
         if event.response_id in self._dropped:
             return
         new = event.item_id not in self._spoken_here
@@ -388,7 +365,7 @@ class RealtimeConversation:
         self._play(self.speech.end(item_id))
         self._after_playing()
 
-    def _response_done(self, event: wire.ResponseDone) -> None:
+    def _response_done(self, event: events.ResponseDone) -> None:
         ask = self.responses.active_ask
         self.responses.done(event.response_id)
         self._meter.response(event.usage)
@@ -402,50 +379,16 @@ class RealtimeConversation:
         if dropped or event.status == "cancelled":
             self._tools.refuse(event.calls)
         elif event.status == "failed":
-            self._response_failed(event, ask)
+            fault = events.Fault(kind="server_error", code=event.error, param="", event_id="")
+            self._failures.response_failed(fault, ask, self.speech.now_ms)
         else:
-            self._failures = 0
+            self._failures.none()
             if not self.responses.callee_speaks:
-                self._unheard_ms = None  # Whatever it was, it has been answered.
+                self._recent.known()  # Whatever it was, it has been answered.
             if event.calls and self._group is not None:
                 self._tools.take(event.calls, self._group)
         self._after_playing()
         self._see_whether_open()
-
-    def _response_failed(self, event: wire.ResponseDone, ask: Ask | None) -> None:
-        self._failures += 1
-        fault = wire.Fault(kind="server_error", code=event.error, param="", event_id="")
-        if event.error in _FATAL or self._failures >= _MOST_FAILURES:
-            raise refusal(fault)
-        _log.warning(
-            "Call %s: a response failed (%s); it is asked for again", self._call_id, event.error
-        )
-        if ask is not None and ask.words is not None:
-            self.responses.say(ask.words, owner=ask.owner, first=True)
-        else:
-            self.responses.reply()
-        self.responses.rest(self.speech.now_ms + 1_000 * self._failures)
-
-    def _fault(self, fault: wire.Fault) -> None:
-        if fault.code == "session_expired":
-            raise SessionExpired
-        if fault.code in _FATAL:
-            raise refusal(fault)
-        busy = fault.code == "conversation_already_has_active_response"
-        asked = self.responses.refused(fault.event_id, busy=busy) if fault.event_id else None
-        if asked is not None and not busy:
-            _log.warning("Call %s: a response was refused (%s)", self._call_id, fault.code)
-            self._failures += 1
-            if self._failures >= _MOST_FAILURES:
-                raise refusal(fault)
-            if asked.words is None:
-                self.responses.reply(tools=asked.tools)
-            else:
-                self.responses.say(asked.words, owner=asked.owner, first=True)
-            self.responses.rest(self.speech.now_ms + 1_000 * self._failures)
-        elif asked is None:
-            # Something that no longer matters, such as an item that was cut a moment ago.
-            _log.info("Call %s: the service objected (%s)", self._call_id, fault.code or fault.kind)
 
     # --- what follows ------------------------------------------------------------------------
 
@@ -576,13 +519,6 @@ class RealtimeConversation:
 
 
 _WORD_FOR_WORD = "Say exactly the following words, in their language, and nothing else."
-
-
-class SessionExpired(ProviderError):
-    """The session has lasted as long as the service lets one last."""
-
-    def __init__(self) -> None:
-        super().__init__(NAME, "the session was too long for the service", retryable=True)
 
 
 def _nobody(_event: VoiceEvent) -> None:

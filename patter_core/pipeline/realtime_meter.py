@@ -15,7 +15,7 @@ from patter_core.pipeline.realtime_usage import RealtimePrices, Tally
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from patter_core.pipeline.realtime_wire import ResponseUsage, TranscriptionUsage
+    from patter_core.pipeline.realtime_events import ResponseUsage, TranscriptionUsage
 
 _log = logging.getLogger(__name__)
 

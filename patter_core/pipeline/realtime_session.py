@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from patter_core.errors import ProviderError
 from patter_core.pipeline import realtime_wire as wire
-from patter_core.pipeline.realtime_conversation import RealtimeConversation, SessionExpired
+from patter_core.pipeline.realtime_failures import SessionExpired
 from patter_core.pipeline.realtime_socket import NAME, RealtimeSocket, connected
 from patter_core.pipeline.strangers import plain
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from patter_core.calls.cost import Cost, Usage
     from patter_core.calls.transcript import Turn
+    from patter_core.pipeline.realtime_conversation import RealtimeConversation
     from patter_core.pipeline.realtime_meter import RealtimeMeter
     from patter_core.pipeline.realtime_socket import Connecting
     from patter_core.pipeline.resources import Resources

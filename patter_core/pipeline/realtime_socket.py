@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from patter_core.errors import ProviderError
+from patter_core.pipeline import realtime_events as events
 from patter_core.pipeline import realtime_wire as wire
 
 if TYPE_CHECKING:
@@ -165,11 +166,11 @@ async def _configure(
     sent = 0
     while (frame := await socket.frame()) is not None:
         match _readable(frame):
-            case wire.SessionCreated() if not sent:
+            case events.SessionCreated() if not sent:
                 sent = 1
-            case wire.SessionUpdated() if sent:
+            case events.SessionUpdated() if sent:
                 return
-            case wire.Fault(code="unknown_parameter", param=param) if (
+            case events.Fault(code="unknown_parameter", param=param) if (
                 sent == 1 and param.endswith(".strict") and connecting.withdraw_strict()
             ):
                 _log.warning(
@@ -177,7 +178,7 @@ async def _configure(
                     connecting.call_id,
                 )
                 sent = 2
-            case wire.Fault() as fault:
+            case events.Fault() as fault:
                 raise refusal(fault)
             case _:
                 continue
@@ -187,7 +188,7 @@ async def _configure(
     raise ProviderError(NAME, "the connection broke while it was set up", retryable=True)
 
 
-def refusal(fault: wire.Fault) -> ProviderError:
+def refusal(fault: events.Fault) -> ProviderError:
     """`fault` as an error, without the service's own sentence, which may quote what was sent."""
     match fault.code:
         case "invalid_api_key" | "account_deactivated":
@@ -204,7 +205,7 @@ def refusal(fault: wire.Fault) -> ProviderError:
             return ProviderError(NAME, f"the service objected ({about}){param}")
 
 
-def _readable(frame: str) -> wire.ServerEvent | None:
+def _readable(frame: str) -> events.ServerEvent | None:
     try:
         return wire.read(frame)
     except wire.UnreadableEvent:

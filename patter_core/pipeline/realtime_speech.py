@@ -99,7 +99,10 @@ class Speech(Playback):
 
     def newly_heard(self) -> list[HeardItem]:
         """The items that were heard to their end since this was last asked."""
-        if self._finished == len(self._items):
+        # Asked fifty times a second: most of the time the answer is that there is nothing new.
+        if self._finished == len(self._items) or not self._items[self._finished].ended:
+            return []
+        if not (self.silent or self._certain(self._finished)):
             return []
         position = self._heard_position()
         found: list[HeardItem] = []

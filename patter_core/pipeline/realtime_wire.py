@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import binascii
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
+
+from patter_core.pipeline import realtime_events as events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -86,199 +87,6 @@ def _text(event: Mapping[str, Any]) -> str:
 # --- what we read ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class SessionCreated:
-    """The first event of every connection."""
-
-
-@dataclass(frozen=True, slots=True)
-class SessionUpdated:
-    """The session is as we asked, from here on in the order of events."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechStarted:
-    """The callee began to speak, so many milliseconds into the audio of this connection."""
-
-    item_id: str
-    audio_start_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class SpeechStopped:
-    """The callee finished."""
-
-    item_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """What the callee said becomes an item."""
-
-    item_id: str
-    previous_item_id: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionCall:
-    """A tool that the model asks for."""
-
-    item_id: str
-    call_id: str
-    name: str
-    arguments: str
-    completed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class ItemAdded:
-    """The conversation has one more item, after `previous_item_id`."""
-
-    item_id: str
-    previous_item_id: str | None
-    kind: str
-    role: str
-
-
-@dataclass(frozen=True, slots=True)
-class TranscriptionDelta:
-    """More of what the callee said."""
-
-    item_id: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TranscriptionUsage:
-    """What understanding one utterance took: tokens, or seconds of audio."""
-
-    input_text_tokens: int = 0
-    input_audio_tokens: int = 0
-    output_tokens: int = 0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Transcribed:
-    """All of what the callee said; "" when it could not be understood."""
-
-    item_id: str
-    text: str
-    usage: TranscriptionUsage
-
-
-@dataclass(frozen=True, slots=True)
-class ResponseCreated:
-    """The model begins to answer; `ask` is the name of our request, "" for the server's own."""
-
-    response_id: str
-    ask: str
-
-
-@dataclass(frozen=True, slots=True)
-class AudioDelta:
-    """More of the agent's speech, in the session's encoding."""
-
-    response_id: str
-    item_id: str
-    audio: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class TextDelta:
-    """More of the words of the agent's speech."""
-
-    response_id: str
-    item_id: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class TextDone:
-    """All the words of one item of the agent's speech."""
-
-    response_id: str
-    item_id: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class OutputDone:
-    """An item of a response is complete, or was broken off."""
-
-    response_id: str
-    item_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseUsage:
-    """Tokens of one response. The cached ones are among the input."""
-
-    input_text_tokens: int = 0
-    input_audio_tokens: int = 0
-    cached_text_tokens: int = 0
-    cached_audio_tokens: int = 0
-    output_text_tokens: int = 0
-    output_audio_tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseDone:
-    """A response is over, one way or another.
-
-    Attributes:
-        status: completed, cancelled, incomplete or failed.
-        error: The service's word for what failed; "" when it has none.
-        messages: The items of speech in it.
-    """
-
-    response_id: str
-    ask: str
-    status: str
-    error: str
-    messages: tuple[str, ...]
-    calls: tuple[FunctionCall, ...]
-    usage: ResponseUsage
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimits:
-    """The least that is left of any limit, as a share of it, and when it is whole again."""
-
-    remaining: float
-    reset_sec: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fault:
-    """The server objects, perhaps to the client event named `event_id`; the session stays open."""
-
-    kind: str
-    code: str
-    param: str
-    event_id: str
-
-
-ServerEvent = (
-    SessionCreated
-    | SessionUpdated
-    | SpeechStarted
-    | SpeechStopped
-    | Committed
-    | ItemAdded
-    | TranscriptionDelta
-    | Transcribed
-    | ResponseCreated
-    | AudioDelta
-    | TextDelta
-    | TextDone
-    | OutputDone
-    | ResponseDone
-    | RateLimits
-    | Fault
-)
-"""What a phone engine needs to know of the 46 events that there are."""
-
 ASK = "ask"
 """The key of a response's metadata that bears the name of our request."""
 
@@ -287,7 +95,7 @@ class UnreadableEvent(ValueError):
     """The server sent something that is no event, or lacks what its type must have."""
 
 
-def read(frame: str) -> ServerEvent | None:
+def read(frame: str) -> events.ServerEvent | None:
     """The event of a text frame; None for those that we need not know.
 
     Raises:
@@ -301,23 +109,23 @@ def read(frame: str) -> ServerEvent | None:
         raise UnreadableEvent(type(error).__name__) from error
 
 
-def _item_added(event: dict[str, Any]) -> ItemAdded:
+def _item_added(event: dict[str, Any]) -> events.ItemAdded:
     item = event["item"]
     previous = event.get("previous_item_id")
-    return ItemAdded(item["id"], previous, item["type"], item.get("role") or "")
+    return events.ItemAdded(item["id"], previous, item["type"], item.get("role") or "")
 
 
-def _transcribed(event: dict[str, Any]) -> Transcribed:
+def _transcribed(event: dict[str, Any]) -> events.Transcribed:
     usage: dict[str, Any] = event.get("usage") or {}
     details: dict[str, Any] = usage.get("input_token_details") or {}
     text_tokens = details.get("text_tokens") or 0
     audio_tokens = details.get("audio_tokens")
     if audio_tokens is None:
         audio_tokens = max(0, (usage.get("input_tokens") or 0) - text_tokens)
-    return Transcribed(
+    return events.Transcribed(
         event["item_id"],
         _string(event["transcript"]),
-        TranscriptionUsage(
+        events.TranscriptionUsage(
             input_text_tokens=text_tokens,
             input_audio_tokens=audio_tokens,
             output_tokens=usage.get("output_tokens") or 0,
@@ -326,17 +134,17 @@ def _transcribed(event: dict[str, Any]) -> Transcribed:
     )
 
 
-def _response_created(event: dict[str, Any]) -> ResponseCreated:
+def _response_created(event: dict[str, Any]) -> events.ResponseCreated:
     response = event["response"]
-    return ResponseCreated(_string(response["id"]), _ask(response))
+    return events.ResponseCreated(_string(response["id"]), _ask(response))
 
 
-def _response_done(event: dict[str, Any]) -> ResponseDone:
+def _response_done(event: dict[str, Any]) -> events.ResponseDone:
     response = event["response"]
     details: dict[str, Any] = response.get("status_details") or {}
     error: dict[str, Any] = details.get("error") or {}
     output: list[dict[str, Any]] = response.get("output") or []
-    return ResponseDone(
+    return events.ResponseDone(
         response_id=_string(response["id"]),
         ask=_ask(response),
         status=_string(response["status"]),
@@ -347,8 +155,8 @@ def _response_done(event: dict[str, Any]) -> ResponseDone:
     )
 
 
-def _function_call(item: dict[str, Any]) -> FunctionCall:
-    return FunctionCall(
+def _function_call(item: dict[str, Any]) -> events.FunctionCall:
+    return events.FunctionCall(
         item_id=item.get("id") or "",
         call_id=_string(item["call_id"]),
         name=_string(item["name"]),
@@ -357,7 +165,7 @@ def _function_call(item: dict[str, Any]) -> FunctionCall:
     )
 
 
-def _response_usage(usage: dict[str, Any]) -> ResponseUsage:
+def _response_usage(usage: dict[str, Any]) -> events.ResponseUsage:
     into: dict[str, Any] = usage.get("input_token_details") or {}
     cached: dict[str, Any] = into.get("cached_tokens_details") or {}
     out: dict[str, Any] = usage.get("output_token_details") or {}
@@ -365,7 +173,7 @@ def _response_usage(usage: dict[str, Any]) -> ResponseUsage:
     cached_text: int = cached.get("text_tokens") or 0
     if not cached:
         cached_text = into.get("cached_tokens") or 0
-    return ResponseUsage(
+    return events.ResponseUsage(
         input_text_tokens=into.get("text_tokens") or 0,
         input_audio_tokens=into.get("audio_tokens") or 0,
         cached_text_tokens=cached_text,
@@ -380,18 +188,18 @@ def _ask(response: dict[str, Any]) -> str:
     return _string(metadata.get(ASK) or "")
 
 
-def _rate_limits(event: dict[str, Any]) -> RateLimits:
+def _rate_limits(event: dict[str, Any]) -> events.RateLimits:
     shares = [
         (limit["remaining"] / limit["limit"], float(limit.get("reset_seconds") or 0.0))
         for limit in event["rate_limits"]
         if limit.get("limit")
     ]
-    return RateLimits(*min(shares, default=(1.0, 0.0)))
+    return events.RateLimits(*min(shares, default=(1.0, 0.0)))
 
 
-def _fault(event: dict[str, Any]) -> Fault:
+def _fault(event: dict[str, Any]) -> events.Fault:
     error = event["error"]
-    return Fault(
+    return events.Fault(
         kind=error.get("type") or "",
         code=error.get("code") or "",
         param=error.get("param") or "",
@@ -399,17 +207,17 @@ def _fault(event: dict[str, Any]) -> Fault:
     )
 
 
-def _audio_delta(event: dict[str, Any]) -> AudioDelta:
+def _audio_delta(event: dict[str, Any]) -> events.AudioDelta:
     audio = binascii.a2b_base64(event["delta"])
-    return AudioDelta(event["response_id"], event["item_id"], audio)
+    return events.AudioDelta(event["response_id"], event["item_id"], audio)
 
 
-def _text_delta(event: dict[str, Any]) -> TextDelta:
-    return TextDelta(event["response_id"], event["item_id"], _string(event["delta"]))
+def _text_delta(event: dict[str, Any]) -> events.TextDelta:
+    return events.TextDelta(event["response_id"], event["item_id"], _string(event["delta"]))
 
 
-def _text_done(event: dict[str, Any]) -> TextDone:
-    return TextDone(event["response_id"], event["item_id"], _string(event["transcript"]))
+def _text_done(event: dict[str, Any]) -> events.TextDone:
+    return events.TextDone(event["response_id"], event["item_id"], _string(event["transcript"]))
 
 
 def _string(value: object) -> str:
@@ -418,30 +226,32 @@ def _string(value: object) -> str:
     return value
 
 
-_READERS: dict[str, Callable[[dict[str, Any]], ServerEvent]] = {
-    "session.created": lambda _: SessionCreated(),
-    "session.updated": lambda _: SessionUpdated(),
-    "input_audio_buffer.speech_started": lambda event: SpeechStarted(
+_READERS: dict[str, Callable[[dict[str, Any]], events.ServerEvent]] = {
+    "session.created": lambda _: events.SessionCreated(),
+    "session.updated": lambda _: events.SessionUpdated(),
+    "input_audio_buffer.speech_started": lambda event: events.SpeechStarted(
         _string(event["item_id"]), int(event["audio_start_ms"])
     ),
-    "input_audio_buffer.speech_stopped": lambda event: SpeechStopped(_string(event["item_id"])),
-    "input_audio_buffer.committed": lambda event: Committed(
+    "input_audio_buffer.speech_stopped": lambda event: events.SpeechStopped(
+        _string(event["item_id"])
+    ),
+    "input_audio_buffer.committed": lambda event: events.Committed(
         _string(event["item_id"]), event.get("previous_item_id")
     ),
     "conversation.item.added": _item_added,
     "conversation.item.created": _item_added,
-    "conversation.item.input_audio_transcription.delta": lambda event: TranscriptionDelta(
+    "conversation.item.input_audio_transcription.delta": lambda event: events.TranscriptionDelta(
         _string(event["item_id"]), _string(event.get("delta") or "")
     ),
     "conversation.item.input_audio_transcription.completed": _transcribed,
-    "conversation.item.input_audio_transcription.failed": lambda event: Transcribed(
-        _string(event["item_id"]), "", TranscriptionUsage()
+    "conversation.item.input_audio_transcription.failed": lambda event: events.Transcribed(
+        _string(event["item_id"]), "", events.TranscriptionUsage()
     ),
     "response.created": _response_created,
     "response.output_audio.delta": _audio_delta,
     "response.output_audio_transcript.delta": _text_delta,
     "response.output_audio_transcript.done": _text_done,
-    "response.output_item.done": lambda event: OutputDone(
+    "response.output_item.done": lambda event: events.OutputDone(
         _string(event["response_id"]), _string(event["item"]["id"])
     ),
     "response.done": _response_done,

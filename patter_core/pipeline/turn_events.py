@@ -16,9 +16,47 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class SayAsked:
-    """Somebody wants the agent to say these words next."""
+    """Somebody wants the agent to say these words next.
+
+    Attributes:
+        owner: The tool that they are the progress of: they yield to the callee's words, and are
+            withdrawn, unless they can be heard already, by its `SayingWithdrawn`. None for words
+            that are said in any case.
+    """
 
     text: str
+    owner: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class SayingWithdrawn:
+    """What `owner` wanted said comes too late."""
+
+    owner: object
+
+
+@dataclass(frozen=True, slots=True)
+class DigitsAsked:
+    """Somebody wants keys pressed next."""
+
+    digits: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinishAsked:
+    """Somebody wants the conversation to be over, once what is being said was said."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsAsked:
+    """A reply asked for tools, all of which run now. Comes before its turn ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsAnswered:
+    """All tools that one reply asked for have answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +85,11 @@ TurnEvent = (
     | SpeechPaused
     | SpeechEnded
     | SayAsked
+    | SayingWithdrawn
+    | DigitsAsked
+    | FinishAsked
+    | ToolsAsked
+    | ToolsAnswered
     | AgentBegan
     | AgentEnded
     | TimePassed
@@ -95,9 +138,40 @@ class Speak:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Take a turn with an answer to what the callee said, all of it together."""
+    """Take a turn with an answer to what the callee said, all of it together.
+
+    Attributes:
+        texts: What they said; nothing if it is only to what tools answered.
+        tools: Whether the model may ask for tools.
+        thought: What `ThinkAhead` began is this answer.
+    """
 
     texts: tuple[str, ...]
+    tools: bool = True
+    thought: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkAhead:
+    """Ask the model already for the answer to what tools answered; its turn comes later.
+
+    Attributes:
+        tools: Whether the model may ask for more tools.
+    """
+
+    tools: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetThought:
+    """Drop what `ThinkAhead` began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """Take a turn with the tones of these keys."""
+
+    digits: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,5 +186,18 @@ class Finish:
     reason: str
 
 
-TurnCommand = CutOff | TakeBack | HoldBack | LetGo | Record | Speak | Reply | GoOn | Finish
+TurnCommand = (
+    CutOff
+    | TakeBack
+    | HoldBack
+    | LetGo
+    | Record
+    | Speak
+    | Press
+    | Reply
+    | ThinkAhead
+    | ForgetThought
+    | GoOn
+    | Finish
+)
 """What turn taking wants done."""

@@ -42,6 +42,8 @@ class TurnSettings:
         silence_prompt: What it asks.
         silence_prompts: How often it asks, without any words in return, before it gives up.
         goodbye: What it says then, before the conversation is over.
+        tool_rounds: How often tools may be asked for before the callee speaks again; then the model
+            is asked once more, without any.
         apology: What it says when speech or language failed for good; "" says nothing.
     """
 
@@ -58,6 +60,7 @@ class TurnSettings:
     silence_prompt: str = "Are you there?"
     silence_prompts: int = 2
     goodbye: str = "I cannot hear you, so I am hanging up. Goodbye."
+    tool_rounds: int = 10
     apology: str = "I am sorry, I have to call back."
 
     def __post_init__(self) -> None:

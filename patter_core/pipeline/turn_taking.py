@@ -2,13 +2,20 @@
 
 A pure machine: an event and the conversation's time go in, commands come out, in the order in
 which they must be carried out. It knows no audio and no task. Whoever carries the commands out
-reports for each `Speak`, `Reply` and `GoOn` once at most that the agent `AgentBegan`, and at last
-that it `AgentEnded`, unless it was told meanwhile to `CutOff` or `TakeBack`.
+reports for each `Speak`, `Press`, `Reply` and `GoOn` once at most that the agent `AgentBegan`, and
+at last that it `AgentEnded`, unless it was told meanwhile to `CutOff` or `TakeBack`.
+
+A tool at work takes nobody's turn. While it runs the agent is quiet, or says what was queued; the
+callee may speak, and is answered; only "okay" and the like is no more than it is during the
+agent's own words, and nobody is asked whether they are there. Its answer calls for a reply of the
+agent as words of the callee do, once no tool runs any more. If the reply that asked for it is
+still being heard then, the model thinks ahead, and its turn follows.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from patter_core.pipeline.phrases import phrase_book, words_of
@@ -17,18 +24,26 @@ from patter_core.pipeline.turn_events import (
     AgentBegan,
     AgentEnded,
     CutOff,
+    DigitsAsked,
     Finish,
+    FinishAsked,
+    ForgetThought,
     GoOn,
     HoldBack,
     LetGo,
+    Press,
     Record,
     Reply,
     SayAsked,
+    SayingWithdrawn,
     Speak,
     Started,
     Stopped,
     TakeBack,
+    ThinkAhead,
     TimePassed,
+    ToolsAnswered,
+    ToolsAsked,
     TurnCommand,
     TurnEvent,
 )
@@ -44,7 +59,17 @@ _REPEATED_MS = 2_000  # A final that comes again so soon, without new speech, is
 _ANSWERS_EARLY_MS = 1_000  # A "yes" so shortly before the agent's last word was its answer.
 
 
-_Kind = Literal["greeting", "saying", "reply", "prompt", "goodbye"]
+_Kind = Literal["greeting", "saying", "progress", "digits", "reply", "prompt", "goodbye"]
+_GIVEN_UP_FOR_WORDS = ("progress", "reply", "prompt", "goodbye")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Queued:
+    """A turn that the agent takes as soon as it can; a reply is one that was thought of ahead."""
+
+    kind: Literal["saying", "progress", "digits", "reply"]
+    text: str = ""
+    owner: object = None
 
 
 class TurnTaking:
@@ -76,7 +101,16 @@ class TurnTaking:
         self._audible_ms = 0
         self._greeting = greeting
         self._greet_ms = 0
-        self._sayings: deque[str] = deque()
+        self._queue: deque[_Queued] = deque()
+        self._owner: object = None  # Of what is being said.
+
+        self._rounds_running = 0  # Of tools.
+        self._tools_due = False  # They answered, and the model has not been asked since.
+        self._rounds = 0  # Since the callee was answered last.
+        self._asked_in_turn = False  # The agent's turn asked for tools: all of it is written.
+        self._asked_ahead = False  # So did the thought that is yet to be said.
+        self._replied = False  # Something was said since the callee was answered last.
+        self._ending: str | None = None  # Why, once the conversation is to be over.
 
         self._callee: Literal["quiet", "speaking", "paused"] = "quiet"
         self._began_ms: int | None = None  # When the utterance began whose words are to come.
@@ -106,8 +140,18 @@ class TurnTaking:
                 self._speech_paused()
             case SpeechEnded(text=text):
                 self._speech_ended(text)
-            case SayAsked(text=text):
-                self._sayings.append(text)
+            case SayAsked(text=text, owner=owner):
+                self._say(text, owner)
+            case SayingWithdrawn(owner=owner):
+                self._withdraw(owner)
+            case DigitsAsked(digits=digits):
+                self._enqueue(_Queued(kind="digits", text=digits))
+            case FinishAsked(reason=reason):
+                self._end(reason)
+            case ToolsAsked():
+                self._tools_asked()
+            case ToolsAnswered():
+                self._tools_answered()
             case AgentBegan():
                 self._agent_began()
             case AgentEnded():
@@ -133,6 +177,7 @@ class TurnTaking:
     def _agent_began(self) -> None:
         if self._agent == "preparing":
             self._agent, self._audible_ms = "audible", self._now
+            self._replied = self._replied or self._kind == "reply"
             self._interrupt_if_they_insist()
 
     def _agent_ended(self) -> None:
@@ -140,7 +185,7 @@ class TurnTaking:
             return
         self._agent, self._held, self._quiet_ms = "quiet", False, self._now
         if self._kind == "goodbye":
-            self._finish()
+            self._finish(self._ending or self._silent_reason())
         if self._back_channel_ms is not None:
             if self._now - self._back_channel_ms <= _ANSWERS_EARLY_MS:
                 self._unanswered, self._unheeded = [*self._unheeded, *self._unanswered], []
@@ -148,26 +193,127 @@ class TurnTaking:
 
     def _take_turn(self, kind: _Kind, command: TurnCommand) -> None:
         self._agent, self._kind, self._held = "preparing", kind, False
-        self._back_channel_ms = None
+        self._back_channel_ms = self._owner = None
+        self._asked_in_turn = False
         self._commands.append(command)
 
     def _begin_what_can_begin(self) -> None:
-        if not self._started or self._over or self._agent != "quiet" or self._has_the_line():
+        if not self._started or self._over:
             return
-        settings, now = self._settings, self._now
+        if self._agent != "quiet":
+            self._think_ahead()
+        elif self._queue and self._queue[0].kind == "digits" and not self._greeting:
+            self._take_next()  # A machine that recites its menu can be pressed keys at any time.
+        elif self._ending is not None and self._nothing_left_to_say():
+            self._finish(self._ending)
+        elif not self._has_the_line():
+            self._begin_on_a_free_line()
+
+    def _begin_on_a_free_line(self) -> None:
         if self._greeting:
-            if now >= self._greet_ms:
+            if self._now >= self._greet_ms:
                 greeting, self._greeting = self._greeting, ""
                 self._take_turn("greeting", Speak(greeting))
-        elif self._sayings:
-            self._take_turn("saying", Speak(self._sayings.popleft()))
-        elif self._unanswered:
-            if now >= self._last_words_ms + settings.end_of_turn_ms:
-                texts = (*self._unheeded, *self._unanswered)
-                self._unheeded, self._unanswered = [], []
-                self._take_turn("reply", Reply(texts))
-        elif now >= self._prompt_due():
+        elif self._queue:
+            self._take_next()
+        elif self._unanswered and self._ending is None:
+            if self._now >= self._last_words_ms + self._settings.end_of_turn_ms:
+                self._rounds, self._replied = 0, False
+                self._reply((*self._unheeded, *self._unanswered))
+        elif self._tools_due and not self._rounds_running:
+            self._reply(tuple(self._unheeded))
+        elif self._now >= self._prompt_due():
             self._break_silence()
+
+    def _take_next(self) -> None:
+        item = self._queue.popleft()
+        match item.kind:
+            case "digits":
+                self._take_turn("digits", Press(item.text))
+            case "reply":
+                self._take_turn("reply", Reply((), thought=True))
+                self._asked_in_turn, self._asked_ahead = self._asked_ahead, False
+            case _:
+                self._take_turn(item.kind, Speak(item.text))
+                self._owner = item.owner
+
+    def _reply(self, texts: tuple[str, ...]) -> None:
+        self._unheeded, self._unanswered = [], []
+        self._tools_due = False
+        self._take_turn("reply", Reply(texts, tools=self._may_ask_for_tools()))
+
+    def _may_ask_for_tools(self) -> bool:
+        return self._ending is None and self._rounds < self._settings.tool_rounds
+
+    # --- tools, and what they do -------------------------------------------------------------
+
+    def _say(self, text: str, owner: object) -> None:
+        kind: Literal["saying", "progress"] = "saying" if owner is None else "progress"
+        self._enqueue(_Queued(kind=kind, text=text, owner=owner))
+
+    def _enqueue(self, item: _Queued) -> None:
+        if self._ending is None:
+            self._queue.append(item)
+
+    def _withdraw(self, owner: object) -> None:
+        self._queue = deque(item for item in self._queue if item.owner is not owner)
+        if self._over:
+            return
+        if self._owner is owner and self._agent == "preparing":
+            self._commands.append(TakeBack())
+            self._agent, self._held = "quiet", False
+        elif self._owner is owner and self._agent == "quiet":
+            self._cut_by_sound = False  # Nor is the rest of it worth saying.
+
+    def _tools_asked(self) -> None:
+        self._rounds_running += 1
+        self._rounds += 1
+        if any(item.kind == "reply" for item in self._queue):
+            self._asked_ahead = True
+        else:
+            self._asked_in_turn = True
+
+    def _tools_answered(self) -> None:
+        self._rounds_running = max(0, self._rounds_running - 1)
+        self._tools_due = True
+        self._quiet_ms = self._now
+
+    def _think_ahead(self) -> None:
+        """Use the time in which a turn is heard whose words the model knows already."""
+        known = self._kind == "progress" or (self._kind == "reply" and self._asked_in_turn)
+        if not known or not self._tools_due or self._rounds_running or self._ending is not None:
+            return
+        if self._unanswered or self._has_the_line():
+            return
+        if any(item.kind == "reply" for item in self._queue):
+            return
+        self._tools_due = False
+        self._queue.append(_Queued(kind="reply"))
+        self._commands.append(ThinkAhead(tools=self._may_ask_for_tools()))
+
+    def _clear_for_words(self) -> None:
+        """What the callee said comes before what was to bridge a silence, or was thought ahead."""
+        if any(item.kind == "reply" for item in self._queue):
+            self._asked_ahead = False
+            self._commands.append(ForgetThought())
+        self._queue = deque(item for item in self._queue if item.kind in ("saying", "digits"))
+
+    # --- the end -----------------------------------------------------------------------------
+
+    def _end(self, reason: str) -> None:
+        if self._ending is None:
+            self._ending = reason
+            self._greeting = ""
+            self._queue = deque(item for item in self._queue if item.kind != "progress")
+
+    def _nothing_left_to_say(self) -> bool:
+        """Whether a conversation that is to be over is."""
+        if self._queue:
+            return False
+        if self._cut_by_sound and self._has_the_line():
+            return False  # It may have been a cough, and half a goodbye is none.
+        # A model that asked to end the call without a word gets the chance to say goodbye.
+        return self._replied or not (self._rounds_running or self._tools_due)
 
     def _break_silence(self) -> None:
         if self._prompts < self._settings.silence_prompts:
@@ -176,13 +322,16 @@ class TurnTaking:
         elif self._settings.goodbye:
             self._take_turn("goodbye", Speak(self._settings.goodbye))
         else:
-            self._finish()
+            self._finish(self._silent_reason())
 
-    def _finish(self) -> None:
+    def _finish(self, reason: str) -> None:
         if not self._over:
             self._over = True
-            said = "said nothing any more" if self._sounds_count() else "never spoke clear words"
-            self._commands.append(Finish(f"The other side {said}"))
+            self._commands.append(Finish(reason))
+
+    def _silent_reason(self) -> str:
+        said = "said nothing any more" if self._sounds_count() else "never spoke clear words"
+        return f"The other side {said}"
 
     # --- the callee --------------------------------------------------------------------------
 
@@ -193,6 +342,7 @@ class TurnTaking:
         if self._began_ms is None:
             self._began_ms = self._now
         holds_back = self._agent == "preparing" and self._has_the_line() and not self._over
+        holds_back = holds_back and self._kind != "digits"
         if holds_back and not self._held:
             self._held = True
             self._commands.append(HoldBack())
@@ -237,7 +387,7 @@ class TurnTaking:
         if self._greeting:
             return False  # The greeting is the answer.
         if self._agent == "quiet":
-            return True
+            return not (self._rounds_running and self._back_channels.covers(words))
         if self._kind == "greeting":
             if self._pick_ups.covers(words):
                 return False
@@ -254,9 +404,15 @@ class TurnTaking:
         if self._agent == "audible" and self._is_interruptible():
             self._commands.append(CutOff())
             self._agent, self._back_channel_ms = "quiet", None
-        elif self._agent == "preparing" and self._kind in ("reply", "prompt", "goodbye"):
+        elif self._agent == "preparing" and self._is_given_up_for_words():
             self._commands.append(TakeBack())
             self._agent, self._held = "quiet", False
+        if self._ending is None:
+            self._clear_for_words()
+
+    def _is_given_up_for_words(self) -> bool:
+        # What is said last is not answered any more, and still deserves its goodbye.
+        return self._ending is None and self._kind in _GIVEN_UP_FOR_WORDS
 
     def _let_go(self) -> None:
         if self._held and self._agent == "preparing":
@@ -275,6 +431,8 @@ class TurnTaking:
         return self._wordless_ms < self._longest_ms
 
     def _is_interruptible(self) -> bool:
+        if self._kind == "digits":
+            return False
         return self._kind != "greeting" or self._settings.interruptible_greeting
 
     def _only_a_sound(self) -> None:
@@ -291,7 +449,10 @@ class TurnTaking:
         goes_on = self._cut_by_sound and self._agent == "quiet" and self._sounds_count()
         self._cut_by_sound = False
         if goes_on and not self._over:
-            self._take_turn("goodbye" if self._kind == "goodbye" else "saying", GoOn())
+            kinds: dict[_Kind, _Kind] = {"goodbye": "goodbye", "progress": "progress"}
+            owner = self._owner
+            self._take_turn(kinds.get(self._kind, "saying"), GoOn())
+            self._owner = owner
 
     def _utterance_ms(self) -> int:
         """When the utterance under way began, pauses or not."""
@@ -329,6 +490,8 @@ class TurnTaking:
         return max(self._speaking_ms, self._audible_ms) + after_ms
 
     def _prompt_due(self) -> float:
+        if self._ending is not None or self._rounds_running:
+            return NEVER
         silence_ms = round(self._settings.silence_prompt_sec * 1_000)
         return self._quiet_ms + silence_ms if silence_ms else NEVER
 
@@ -339,6 +502,6 @@ class TurnTaking:
             return NEVER
         if self._greeting:
             return self._greet_ms
-        if self._unanswered:
+        if self._unanswered and self._ending is None:
             return self._last_words_ms + self._settings.end_of_turn_ms
         return self._prompt_due()

@@ -57,7 +57,8 @@ class CallTools:
         self._call_id = call_id
         self._announce = announce
         self._tenant_config = kit.tenant_config
-        self._system = kit.system_executor(control, clock=clock)
+        outbound = order.arriving is None
+        self._system = kit.system_executor(control, clock=clock, outbound=outbound)
         own = {**exchange.toolbox.dependencies, CALL_CONTROL: HomeControl(control)}
         self._own = kit.executor(
             own,
@@ -66,7 +67,7 @@ class CallTools:
             run_user_code=partial(exchange.guests.call, order.guest_loop),
             webhooks=exchange.toolbox.webhooks,
         )
-        system = kit.system_tools()
+        system = kit.system_tools(outbound=outbound)
         self._system_names = frozenset(checked.tool.name for checked in system)
         self._faces = tuple(_face(checked) for checked in (*kit.tools, *system))
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from patter_core.calls.transcript import Turn
     from patter_core.pipeline.plan import SessionPlan
     from patter_core.pipeline.resources import Resources
+    from patter_core.switchboard.tape import Tape
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ class Conversation:
         *,
         on_turn: Callable[[Turn], None],
         on_over: Callable[[str], None],
+        tape: Tape | None = None,
     ) -> None:
         """Store what is needed.
 
@@ -83,11 +85,13 @@ class Conversation:
             agent: Who speaks.
             on_turn: Hears of each finished turn.
             on_over: Hears why the agent has nothing more to say.
+            tape: Hears everything that is heard, if the call is recorded.
         """
         self._plan = plan
         self._agent = agent
         self._on_turn = on_turn
         self._on_over = on_over
+        self._tape = tape
         self._link: asyncio.Future[MediaLink] = asyncio.get_running_loop().create_future()
         self._session: VoiceSession | None = None
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -123,6 +127,8 @@ class Conversation:
 
     def hear_audio(self, audio: bytes) -> None:
         """Take the callee's audio."""
+        if self._tape is not None:
+            self._tape.hear(audio)  # First: what the session says to it is played afterwards.
         if self._session is not None:
             self._session.hear_audio(audio)
 
@@ -162,10 +168,14 @@ class Conversation:
         match event:
             case PlayAudio(audio=audio):
                 link.play(audio)
+                if self._tape is not None:
+                    self._tape.play(audio)
             case PlayMark(name=name):
                 link.mark(name)
             case ClearAudio():
                 link.clear()
+                if self._tape is not None:
+                    self._tape.clear()
             case TurnFinished(turn=turn):
                 self._on_turn(turn)
             case ConversationOver(reason=reason):

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from patter_core.calls.call import CallEvent, TransferAsked, TransferFailed, TransferMade
-from patter_core.errors import CarrierError, TransferRefused
+from patter_core.calls.rules import ProposedCall
+from patter_core.calls.tally import DoNotCall, Tally
+from patter_core.errors import CarrierError, LedgerError, TransferRefused
 from patter_core.telephony.carrier import CarrierCallId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from patter_core.calls.policy import Refusal
     from patter_core.switchboard.connect import Conversation
     from patter_core.switchboard.exchange import Exchange
+
+_log = logging.getLogger(__name__)
 
 
 class LineControl:
@@ -26,6 +32,8 @@ class LineControl:
         destinations: frozenset[str],
         tell: Callable[[CallEvent], None],
         note: Callable[[str], None],
+        call_id: str = "",
+        rung: str | None = None,
     ) -> None:
         """Control the call whose machine `tell` reaches.
 
@@ -34,11 +42,16 @@ class LineControl:
             destinations: Every number, E.164, that the developer allows a transfer to.
             tell: Reports an event to the call.
             note: Writes something into the transcript.
+            call_id: Patter's id for the call.
+            rung: Whom we rang, E.164; None when somebody rang us.
         """
         self._exchange = exchange
         self._destinations = destinations
         self._tell = tell
         self._note = note
+        self._call_id = call_id
+        self._rung = rung
+        self._opted_out = False
         self._conversation: Conversation | None = None
         self._target: str | None = None
         self._handed_over: asyncio.Future[None] | None = None
@@ -58,12 +71,26 @@ class LineControl:
             self._conversation.send_digits(digits)
             self._note(f"Digits were sent: {digits}")
 
+    async def record_opt_out(self) -> None:
+        """See `CallControl.record_opt_out`."""
+        if self._rung is None:
+            raise LedgerError("Only people whom we rang can be put on the do-not-call list")
+        exchange = self._exchange
+        entry = DoNotCall(
+            number=self._rung, added_at=exchange.clock.wall(), call_id=self._call_id or None
+        )
+        await exchange.ledger.add_do_not_call(entry)
+        if not self._opted_out:
+            self._opted_out = True
+            self._note("The number was put on the do-not-call list")
+
     async def transfer(self, target: str) -> None:
         """See `CallControl.transfer`."""
         if self._handed_over is None or self._failed():
-            self._refuse(target)
+            self._check_destination(target)
             self._target = target
             self._handed_over = asyncio.get_running_loop().create_future()
+            await self._ask_policy(target, self._handed_over)
             self._tell(TransferAsked(target=target))
         elif target != self._target:
             raise TransferRefused("Another transfer of this call is under way")
@@ -73,15 +100,41 @@ class LineControl:
         future = self._handed_over
         return future is not None and future.done() and future.exception() is not None
 
-    def _refuse(self, target: str) -> None:
-        """Raise `TransferRefused` when the developer, or the policy, does not allow it."""
+    def _check_destination(self, target: str) -> None:
+        """Raise `TransferRefused` when the developer does not allow it."""
         if not self._destinations:
             raise TransferRefused("No destination for transfers is set up for this agent")
         if target not in self._destinations:
             raise TransferRefused("Transfers to this number are not allowed")
-        refusal = self._exchange.policy.judge(target, 1)
-        if refusal is not None:
-            raise TransferRefused(refusal.sentence)
+
+    async def _ask_policy(self, target: str, outcome: asyncio.Future[None]) -> None:
+        """Raise `TransferRefused` when the policy does not allow it; `outcome` then says so too."""
+        sentence = "The transfer was given up"
+        try:
+            refusal = await self._judge(target)
+            sentence = refusal.sentence if refusal is not None else ""
+        except LedgerError:
+            _log.warning("The policy could not be asked about a transfer", exc_info=True)
+            sentence = "The do-not-call list could not be read, so nobody was connected"
+        finally:
+            if sentence:
+                outcome.set_exception(TransferRefused(sentence))
+                outcome.exception()  # Often nobody else has asked.
+        if sentence:
+            raise TransferRefused(sentence)
+
+    async def _judge(self, target: str) -> Refusal | None:
+        exchange = self._exchange
+        policy, now = exchange.policy, exchange.clock.wall()
+        call = ProposedCall(
+            to=target,
+            from_=exchange.phone_number,
+            max_duration_sec=int(exchange.limits.transferred_sec),
+        )
+        tally = Tally()
+        if policy.changes:
+            tally = await exchange.ledger.tally(exchange.scope, target, now)
+        return policy.judge_transfer(call, tally, now)
 
     async def hand_over(self, carrier_call_id: str | None, target: str) -> CallEvent:
         """Ask the carrier, once the call's record says so; what came of it."""

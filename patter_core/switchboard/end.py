@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from dataclasses import replace
 from datetime import timedelta
-from math import ceil
 from typing import TYPE_CHECKING
 
 from patter_core.calls.call import Call, Leg
+from patter_core.calls.cost import minutes_usd
 from patter_core.calls.result import CallResult, iso_time
 from patter_core.calls.transcript import capped
 from patter_core.errors import CarrierError, LedgerError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from patter_core.calls.cost import Cost
     from patter_core.switchboard.connect import TalkAccount
     from patter_core.switchboard.exchange import Exchange
+    from patter_core.switchboard.tape import Tape
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +37,17 @@ async def hang_up(call: Call, call_id: str, exchange: Exchange) -> None:
                 await exchange.line.hang_up(CarrierCallId(call.carrier_call_id))
         except (CarrierError, TimeoutError):
             _log.error("Call %s: the carrier could not be told to hang up", call_id, exc_info=True)
+
+
+async def finish_recording(tape: Tape, call_id: str, exchange: Exchange) -> None:
+    """Close a call's recording. A failure is logged."""
+    try:
+        # Real time: the disk knows no other.
+        async with asyncio.timeout(exchange.limits.recording_close_sec):
+            with exchange.clock.hold():
+                await tape.finish()
+    except (OSError, TimeoutError):
+        _log.error("Call %s: its recording could not be completed", call_id, exc_info=True)
 
 
 async def close_record(result: CallResult, exchange: Exchange) -> None:
@@ -93,6 +106,5 @@ def cost_so_far(call: Call, providers: Cost, exchange: Exchange) -> Cost:
     if call.answered_at is None:
         return replace(providers, provisional=call.may_have_dialed)
     until = exchange.clock.now() if call.ended_at is None else call.ended_at
-    minutes = ceil(max(until - call.answered_at, 1.0) / 60)
-    telephony = round(minutes * exchange.carrier.usd_per_minute, 6)
+    telephony = minutes_usd(exchange.carrier.usd_per_minute, until - call.answered_at)
     return replace(providers, telephony=telephony, provisional=True)

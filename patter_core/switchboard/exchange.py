@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from patter_core.telephony.callref import sign
+from patter_core.telephony.carrier import scope_of
 
 if TYPE_CHECKING:
     from patter_core.calls.ledger import CallLedger
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from patter_core.guest_loop import GuestLoops
     from patter_core.pipeline.resources import Resources
     from patter_core.switchboard.call_tools import Toolbox
+    from patter_core.switchboard.pace import Pace
+    from patter_core.switchboard.recordings import Recordings
     from patter_core.switchboard.slots import Slots
     from patter_core.telephony.carrier import Carrier, Line
 
@@ -37,14 +40,16 @@ class Exchange:
     clock: Clock
     limits: Limits
     slots: Slots
+    pace: Pace
     guests: GuestLoops
     resources: Resources
+    recordings: Recordings
     toolbox: Toolbox
 
     @property
     def scope(self) -> str:
-        """Within which a key means one call."""
-        return f"{self.carrier.name}:{self.carrier.account}:{self.phone_number}"
+        """Within which a key means one call, and caps count."""
+        return scope_of(self.carrier, self.phone_number)
 
     def callref(self, call_id: str) -> str:
         """The signed reference that proves that a request is about this call."""

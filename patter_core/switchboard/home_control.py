@@ -29,6 +29,12 @@ class HomeControl:
             asyncio.run_coroutine_threadsafe(self._control.transfer(target), self._home)
         )
 
+    async def record_opt_out(self) -> None:
+        """See `CallControl.record_opt_out`."""
+        await asyncio.wrap_future(
+            asyncio.run_coroutine_threadsafe(self._control.record_opt_out(), self._home)
+        )
+
     def send_digits(self, digits: str) -> None:
         """See `CallControl.send_digits`."""
         self._home.call_soon_threadsafe(self._control.send_digits, digits)

@@ -29,8 +29,11 @@ if TYPE_CHECKING:
 
     from patter_core.switchboard.exchange import Exchange
     from patter_core.switchboard.order import Order
+    from patter_core.switchboard.tape import Tape
 
 _log = logging.getLogger(__name__)
+
+_NOTED_AFTER_SEC = 0.02
 
 
 class Operator:
@@ -65,6 +68,7 @@ class Operator:
         self._children: set[asyncio.Task[None]] = set()
         self._conversation: Conversation | None = None
         self._link: MediaLink | None = None
+        self._tape: Tape | None = None
         self._earlier: CallResult | None = None
         self._holds_slot = False
         self._row_written = False
@@ -74,6 +78,8 @@ class Operator:
             destinations=order.agent.kit.destinations.all_numbers,
             tell=self.tell,
             note=self._note,
+            call_id=self.call_id,
+            rung=order.arguments.to if order.arriving is None else None,
         )
         self._notes: list[Turn] = []
 
@@ -226,12 +232,18 @@ class Operator:
         self._earlier = await place.earlier_result(order, exchange)
         if self._earlier is not None:
             return machine.AlreadyMade(status=self._earlier.status)
-        refused = place.judge(order, exchange) or await place.ask_approval(order, exchange)
-        refused = refused or place.dry_run(exchange) or await place.take_slot(exchange)
+        refused = place.judge(order, exchange) or await place.ask_consent(order, exchange)
+        refused = refused or await place.ask_approval(order, exchange)
+        refused = refused or await place.rehearse(order, exchange)
+        refused = refused or await place.take_slot(exchange)
         if refused is not None:
             return refused
         self._holds_slot = True
-        return await self._open_voice() or machine.GatesPassed()
+        refused = await self._open_voice()
+        if refused is not None:
+            return refused
+        await exchange.pace.wait(exchange.carrier.calls_per_second)
+        return machine.GatesPassed()
 
     async def _take_in(self, carrier_call_id: str) -> CallEvent:
         """Somebody rings us: a free line and a voice are all that it takes."""
@@ -251,10 +263,16 @@ class Operator:
             tools=tools,
             goal=arguments.goal,
             first_message=arguments.first_message,
-            disclosure=self._exchange.policy.disclosure,
+            disclosure=self._exchange.policy.said_first(recording=self.order.recording),
         )
+        if self.order.recording:
+            self._tape = self._exchange.recordings.begin(self.call_id)
         self._conversation = Conversation(
-            plan, self.order.agent, on_turn=self._turn_finished, on_over=self._talked_out
+            plan,
+            self.order.agent,
+            on_turn=self._turn_finished,
+            on_over=self._talked_out,
+            tape=self._tape,
         )
         self._control.attach(self._conversation)
         self._start(self._converse(self._conversation))
@@ -280,12 +298,14 @@ class Operator:
             self.tell(machine.EngineFailed(code="provider_failed", sentence=sentence))
 
     async def _write_intent(self) -> None:
-        row = place.intent_row(self.order, self.call_id, self._exchange)
         try:
-            holder = await self._exchange.ledger.intend(row)
+            holder = await place.intend(self.order, self.call_id, self._exchange)
             if holder is None:
                 self._row_written = True
                 self.tell(machine.IntentWritten())
+                return
+            if isinstance(holder, machine.Refused):
+                self.tell(holder)
                 return
             # Another phone took the key since we looked: its call is ours.
             self._earlier = await place.earlier_result(self.order, self._exchange)
@@ -337,7 +357,9 @@ class Operator:
                 pass
 
     def _turn_finished(self, turn: Turn) -> None:
-        self._exchange.ledger.note_turn(self.call_id, turn)
+        # The ledger's thread would take the interpreter just when the agent is about to answer.
+        loop = asyncio.get_running_loop()
+        loop.call_later(_NOTED_AFTER_SEC, self._exchange.ledger.note_turn, self.call_id, turn)
         self.audience.tell(TurnSpoken(call_id=self.call_id, turn=turn))
 
     def _talked_out(self, reason: str) -> None:
@@ -357,7 +379,8 @@ class Operator:
         if self._conversation is None:
             return TalkAccount()
         talk = self._conversation.account()
-        turns = sorted((*talk.turns, *self._notes), key=lambda turn: turn.started_ms)
+        # Of the same moment, the note: what a tool did comes before what is said of it.
+        turns = sorted((*self._notes, *talk.turns), key=lambda turn: turn.started_ms)
         return replace(talk, turns=tuple(turns))
 
     def _settle(self) -> None:
@@ -374,6 +397,8 @@ class Operator:
         await end.hang_up(self._call, self.call_id, self._exchange)
         if self._link is not None:
             self._link.close()
+        if self._tape is not None:
+            await end.finish_recording(self._tape, self.call_id, self._exchange)
         result = self._result_now(talk)
         if self._row_written:
             await end.close_record(result, self._exchange)
@@ -391,8 +416,11 @@ class Operator:
         self._answer(self._result_now(self._talk()))
 
     def _result_now(self, talk: TalkAccount) -> CallResult:
-        to = self.order.arguments.to
-        return self._earlier or end.result_of(self._call, self.call_id, to, talk, self._exchange)
+        if self._earlier is not None:
+            return self._earlier
+        call, to = self._call, self.order.arguments.to
+        result = end.result_of(call, self.call_id, to, talk, self._exchange)
+        return result if self._tape is None else replace(result, recording=self._tape.path)
 
     def _answer(self, result: CallResult) -> None:
         if not self.result.done():

@@ -13,22 +13,7 @@ if TYPE_CHECKING:
 
     from patter_core.agent import Agent
     from patter_core.calls.arguments import CallArguments
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallRequest:
-    """What an approval is asked about.
-
-    Attributes:
-        to: E.164.
-        price_estimate_usd: What the carrier is assumed to charge at most.
-    """
-
-    to: str
-    goal: str | None
-    first_message: str | None
-    max_duration_sec: int
-    price_estimate_usd: float
+    from patter_core.calls.request import CallRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +29,7 @@ class Order:
         guest_loop: Where this call's hooks run.
         ring_timeout_sec: How long it rings.
         machine_detection: Whether the carrier should tell who or what answers.
+        recording: Whether the call is recorded.
         arriving: The carrier's id of a call that somebody made to us; None for one that we make.
     """
 
@@ -55,6 +41,7 @@ class Order:
     guest_loop: asyncio.AbstractEventLoop
     ring_timeout_sec: int = 25
     machine_detection: bool = True
+    recording: bool = False
     arriving: str | None = None
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,12 @@ from patter_core.calls.call import (
     DialUnclear,
     Refused,
 )
+from patter_core.calls.cost import minutes_usd
 from patter_core.calls.ledger import CallRow
+from patter_core.calls.policy import Refusal
+from patter_core.calls.request import CallRequest
 from patter_core.calls.result import CallResult, rejected
+from patter_core.calls.rules import ProposedCall
 from patter_core.calls.status import State
 from patter_core.errors import (
     CarrierBusy,
@@ -23,12 +28,15 @@ from patter_core.errors import (
     CarrierUnclear,
     PatterError,
 )
-from patter_core.switchboard.order import CallRequest
 from patter_core.switchboard.recover import settle_abandoned
 from patter_core.switchboard.slots import QueueFull
 from patter_core.telephony.carrier import DialRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from patter_core.calls.status import ErrorCode
+    from patter_core.calls.tally import Tally
     from patter_core.switchboard.exchange import Exchange
     from patter_core.switchboard.order import Order
 
@@ -70,45 +78,89 @@ def key_conflict(to: str) -> CallResult:
 
 def judge(order: Order, exchange: Exchange) -> Refused | None:
     """What the policy says of this order, as far as that never changes."""
-    arguments = order.arguments
-    refusal = exchange.policy.judge(arguments.to, arguments.max_duration_sec)
-    if refusal is not None:
-        return Refused(status="rejected", code=refusal.code, sentence=refusal.sentence)
-    return None
+    return _refused(exchange.policy.judge(_proposed(order, exchange)))
+
+
+def _proposed(order: Order, exchange: Exchange) -> ProposedCall:
+    return ProposedCall(
+        to=order.arguments.to,
+        from_=order.from_,
+        max_duration_sec=order.arguments.max_duration_sec,
+        most_usd=_most_usd(order, exchange),
+    )
+
+
+def _most_usd(order: Order, exchange: Exchange) -> float:
+    """What the carrier is assumed to charge for it if it goes on until the carrier's own limit."""
+    seconds = order.arguments.max_duration_sec + exchange.limits.carrier_margin_sec
+    return minutes_usd(exchange.carrier.usd_per_minute, seconds)
+
+
+def _refused(refusal: Refusal | None) -> Refused | None:
+    if refusal is None:
+        return None
+    return Refused(status="rejected", code=refusal.code, sentence=refusal.sentence)
+
+
+async def ask_consent(order: Order, exchange: Exchange) -> Refused | None:
+    """Ask whether whoever is rung has agreed to that; None means yes."""
+    if exchange.policy.consent is None:
+        return None
+    no = _Denial(
+        code="policy_consent",
+        sentence="It is not known that whoever has this number has agreed to be rung",
+    )
+    return await _ask(exchange.policy.consent, no, order, exchange)
 
 
 async def ask_approval(order: Order, exchange: Exchange) -> Refused | None:
     """Ask whoever must approve; None means yes."""
     if order.approve is None:
         return None
+    no = _Denial(code="approval_denied", sentence="The call was not approved")
+    return await _ask(order.approve, no, order, exchange)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Denial:
+    """How a no to a question is told."""
+
+    code: ErrorCode
+    sentence: str
+
+    def because(self, reason: str) -> Refused:
+        return Refused(status="rejected", code=self.code, sentence=f"{self.sentence}{reason}")
+
+
+async def _ask(
+    hook: Callable[[CallRequest], Awaitable[bool | str] | bool | str],
+    no: _Denial,
+    order: Order,
+    exchange: Exchange,
+) -> Refused | None:
     arguments = order.arguments
-    minutes = ceil(arguments.max_duration_sec / 60)
     request = CallRequest(
         to=arguments.to,
         goal=arguments.goal,
         first_message=arguments.first_message,
         max_duration_sec=arguments.max_duration_sec,
-        price_estimate_usd=round(minutes * exchange.carrier.usd_per_minute, 4),
+        price_estimate_usd=_most_usd(order, exchange),
     )
     seconds = exchange.limits.approve_timeout_sec
     try:
         async with exchange.clock.timeout(seconds):
             with exchange.clock.hold():
-                answer = await exchange.guests.call(order.guest_loop, order.approve, request)
+                answer = await exchange.guests.call(order.guest_loop, hook, request)
     except TimeoutError:
-        return _denied(f"The call was not approved within {seconds:g} s")
+        return no.because(f" within {seconds:g} s")
     except Exception:  # noqa: BLE001 - a user's function; whatever it raises means no
-        _log.exception("The approval of a call raised; that counts as no")
-        return _denied("The call was not approved")
+        _log.exception("What was asked about a call raised; that counts as no")
+        return no.because("")
     if answer is True:
         return None
     if isinstance(answer, str) and answer.strip():
-        return _denied(f"The call was not approved: {answer.strip()}")
-    return _denied("The call was not approved")
-
-
-def _denied(sentence: str) -> Refused:
-    return Refused(status="rejected", code="approval_denied", sentence=sentence)
+        return no.because(f": {answer.strip()}")
+    return no.because("")
 
 
 async def take_slot(exchange: Exchange) -> Refused | None:
@@ -125,16 +177,49 @@ async def take_slot(exchange: Exchange) -> Refused | None:
     return None
 
 
-def dry_run(exchange: Exchange) -> Refused | None:
-    """The last gate: a rehearsal stops here."""
-    if not exchange.policy.dry_run:
+async def rehearse(order: Order, exchange: Exchange) -> Refused | None:
+    """The last gate of a dry run: asks what would be asked with the intent, and stops there.
+
+    Raises:
+        LedgerError: What the phone has used up could not be read.
+    """
+    policy, to, now = exchange.policy, order.arguments.to, exchange.clock.wall()
+    if not policy.dry_run:
         return None
+    if policy.changes:
+        tally = await exchange.ledger.tally(exchange.scope, to, now)
+        refused = _refused(policy.admit(_proposed(order, exchange), tally, now))
+        if refused is not None:
+            return refused
     sentence = "This was a dry run: every check passed, and nobody was rung"
     return Refused(status="rejected", code="dry_run", sentence=sentence)
 
 
+async def intend(order: Order, call_id: str, exchange: Exchange) -> CallRow | Refused | None:
+    """Write the intent, if what changes in the policy (the hour, caps, budgets) lets it pass.
+
+    Returns:
+        None when it was written, else why not: the row that has the key, or the policy's no.
+
+    Raises:
+        LedgerError: It could not be written.
+    """
+    row = intent_row(order, call_id, exchange)
+    if order.arriving is not None or not exchange.policy.changes:
+        outcome = await exchange.ledger.intend(row)
+    else:
+        proposed = _proposed(order, exchange)
+
+        def admit(tally: Tally) -> Refusal | None:
+            return exchange.policy.admit(proposed, tally, row.intended_at)
+
+        outcome = await exchange.ledger.intend(row, admit)
+    return _refused(outcome) if isinstance(outcome, Refusal) else outcome
+
+
 def intent_row(order: Order, call_id: str, exchange: Exchange) -> CallRow:
     """What is written before the carrier hears of the call."""
+    dialled = order.arriving is None
     return CallRow(
         call_id=call_id,
         owner=exchange.ledger.owner,
@@ -145,6 +230,8 @@ def intent_row(order: Order, call_id: str, exchange: Exchange) -> CallRow:
         to=order.arguments.to,
         from_=order.from_,
         intended_at=exchange.clock.wall(),
+        counts=dialled,
+        charge_usd=_most_usd(order, exchange) if dialled else 0.0,
     )
 
 

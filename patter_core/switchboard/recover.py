@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from patter_core.calls.cost import Cost
+from patter_core.calls.cost import Cost, minutes_usd
 from patter_core.calls.result import CallResult, iso_time
 from patter_core.calls.status import State
 from patter_core.errors import CarrierError, LedgerError
@@ -79,7 +79,7 @@ async def _interrupted(row: CallRow, exchange: Exchange, talked_sec: float | Non
         call_id=row.call_id,
         status="interrupted",
         duration_seconds=talked_sec or (turns[-1].started_ms / 1_000 if turns else 0.0),
-        cost=Cost(provisional=True),
+        cost=_cost(talked_sec, exchange),
         transcript=turns,
         to=row.to,
         ended_by="engine",
@@ -89,4 +89,12 @@ async def _interrupted(row: CallRow, exchange: Exchange, talked_sec: float | Non
         started_at=iso_time(row.intended_at),
         answered_at=iso_time(row.answered_at),
         ended_at=iso_time(now),
+        recording=await exchange.recordings.left_by(row.call_id),
     )
+
+
+def _cost(talked_sec: float | None, exchange: Exchange) -> Cost:
+    if not talked_sec:
+        return Cost(provisional=True)
+    usd = minutes_usd(exchange.carrier.usd_per_minute, talked_sec)
+    return Cost(telephony=usd, provisional=True)

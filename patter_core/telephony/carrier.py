@@ -291,6 +291,11 @@ class Carrier(Protocol):
         """What a minute is assumed to cost until the carrier has priced the call."""
         ...
 
+    @property
+    def calls_per_second(self) -> float | None:
+        """How many new calls the account may be asked for in a second; None for any number."""
+        ...
+
     def check(self) -> None:
         """Raise `ConfigError` when credentials are missing, and say which."""
         ...
@@ -306,3 +311,8 @@ class Carrier(Protocol):
     def media_wire(self) -> MediaWire:
         """The encoding of one new media socket."""
         ...
+
+
+def scope_of(carrier: Carrier, phone_number: str) -> str:
+    """What a phone's calls are recorded under: within it keys mean one call, and caps count."""
+    return f"{carrier.name}:{carrier.account}:{phone_number}"

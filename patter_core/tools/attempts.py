@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import traceback
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
 
@@ -30,8 +30,8 @@ _LOGGED_STEPS = 8
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+# Tuples, as frozen dataclasses take several times as long to make.
+class Request(NamedTuple):
     """What every attempt of one invocation has in common.
 
     Attributes:
@@ -49,8 +49,7 @@ class Request:
     max_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Attempted:
+class Attempted(NamedTuple):
     """How an attempt ended.
 
     Attributes:
@@ -161,8 +160,7 @@ async def _run(
         outcome = await run_function(run, function, on_loop, request.say, *args)
     except Exception as error:  # noqa: BLE001 - the users' loop is gone, or what ran on it
         # Nobody knows how far it got, so it is not tried again.
-        outcome = Raised(error)
-        return replace(_raised(request, outcome), again=False)
+        return _raised(request, Raised(error))._replace(again=False)
     if isinstance(outcome, Raised):
         return _raised(request, outcome)
     return _answered(request, outcome.value)

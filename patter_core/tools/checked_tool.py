@@ -21,7 +21,7 @@ from patter_core.tools.schema_validation import check_schema
 from patter_core.tools.url_guard import UrlGuard, UrlRefused
 from patter_core.tools.user_code import is_async
 
-SYSTEM_TOOLS = frozenset({"transfer_call", "end_call", "send_digits"})
+SYSTEM_TOOLS = frozenset({"transfer_call", "end_call", "send_digits", "record_opt_out"})
 """Names of tools that are always there, and that nobody else's may have."""
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")

@@ -132,6 +132,11 @@ class ToolExecutor:
         for checked in tools:
             self._add(checked)
 
+    @property
+    def waiting(self) -> frozenset[str]:
+        """The names of tools that have neither handler nor URL, and no function yet."""
+        return frozenset(self._waiting)
+
     def register(
         self, name: str, function: Callable[..., Any], *, needs: Collection[str] = ()
     ) -> None:

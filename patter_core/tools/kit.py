@@ -63,12 +63,15 @@ class ToolKit:
             self.toolset.register(executor)
         return executor
 
-    def system_tools(self) -> tuple[CheckedTool, ...]:
-        """The tools that are always there."""
-        return system_tools(self.destinations)
+    def system_tools(self, *, outbound: bool) -> tuple[CheckedTool, ...]:
+        """The tools that are always there; `outbound` when we rang."""
+        return system_tools(self.destinations, outbound=outbound)
 
-    def system_executor(self, control: CallControl, *, clock: Clock) -> ToolExecutor:
+    def system_executor(
+        self, control: CallControl, *, clock: Clock, outbound: bool
+    ) -> ToolExecutor:
         """The system's tools, for one call; they run on the engine's own loop."""
-        executor = ToolExecutor({CALL_CONTROL: control}, tools=self.system_tools(), clock=clock)
-        register_system_tools(executor, self.destinations)
+        tools = self.system_tools(outbound=outbound)
+        executor = ToolExecutor({CALL_CONTROL: control}, tools=tools, clock=clock)
+        register_system_tools(executor, self.destinations, outbound=outbound)
         return executor

@@ -1,4 +1,4 @@
-"""The tools that every agent has: hand the call over, end it, press keys."""
+"""The tools that every agent has: hand the call over, end it, press keys, never ring again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
-from patter_core.errors import ConfigError, TransferRefused
+from patter_core.errors import ConfigError, LedgerError, TransferRefused
 from patter_core.tools.answers import failure
 from patter_core.tools.arguments import ArgumentCheck
 from patter_core.tools.checked_tool import CheckedTool
@@ -79,8 +79,12 @@ def _name(name: object) -> str:
     return name
 
 
-def system_tools(destinations: Destinations) -> tuple[CheckedTool, ...]:
-    """`transfer_call`, `end_call` and `send_digits`, as the model sees them."""
+def system_tools(destinations: Destinations, *, outbound: bool) -> tuple[CheckedTool, ...]:
+    """`transfer_call`, `end_call` and `send_digits`, as the model sees them.
+
+    Whoever was rung can also ask never to be rung again: `record_opt_out`, when `outbound`.
+    """
+    opt_out = (_tool("record_opt_out", _OPT_OUT, _object()),) if outbound else ()
     return (
         _tool("transfer_call", _TRANSFER, _transfer_parameters(destinations)),
         _tool("end_call", _END, _object(reason=_text("Why the call ends, in a few words."))),
@@ -89,15 +93,20 @@ def system_tools(destinations: Destinations) -> tuple[CheckedTool, ...]:
             "Press keys on the phone, for menus that ask for them.",
             _object(digits={**_text("Keys to press: 0-9, A-D, * and #."), "pattern": _DIGITS}),
         ),
+        *opt_out,
     )
 
 
-def register_system_tools(executor: ToolExecutor, destinations: Destinations) -> None:
+def register_system_tools(
+    executor: ToolExecutor, destinations: Destinations, *, outbound: bool
+) -> None:
     """Have them work on the `CallControl` that `executor` has as a dependency."""
     needs = (CALL_CONTROL,)
     executor.register("transfer_call", _transfer_by(destinations), needs=needs)
     executor.register("end_call", _end_call, needs=needs)
     executor.register("send_digits", _send_digits, needs=needs)
+    if outbound:
+        executor.register("record_opt_out", _record_opt_out, needs=needs)
 
 
 _DIGITS = "^[0-9A-Da-d*#wW]{1,32}$"
@@ -108,6 +117,10 @@ _TRANSFER = (
 _END = (
     "Hang up. Say goodbye first, and use it only when the conversation has come to its end; that "
     "somebody is silent for a while is no reason."
+)
+_OPT_OUT = (
+    "Put the person on the do-not-call list, so that they are never rung again. Use it as soon as "
+    "they ask for that, then say so and goodbye."
 )
 
 
@@ -169,3 +182,15 @@ async def _send_digits(
     control: CallControl = dependencies[CALL_CONTROL]
     control.send_digits(arguments["digits"])
     return {"message": "digits_sent", "digits": arguments["digits"]}
+
+
+async def _record_opt_out(
+    _arguments: dict[str, Any], invocation: ToolInvocation, dependencies: Mapping[str, Any]
+) -> ToolResult | dict[str, Any]:
+    control: CallControl = dependencies[CALL_CONTROL]
+    try:
+        await control.record_opt_out()
+    except LedgerError:
+        detail = "The do-not-call list could not be written."
+        return failure(invocation.function_call_id, "opt_out_failed", detail)
+    return {"message": "opt_out_recorded"}

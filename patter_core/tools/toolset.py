@@ -93,8 +93,14 @@ class Toolset:
         return check_tools(built, guard=guard, functions=self.functions, dependencies=dependencies)
 
     def register(self, executor: ToolExecutor) -> None:
-        """Have the functions do their tools' work in one call's executor."""
+        """Have the functions do their tools' work in one call's executor.
+
+        A function whose tool was not built for the tenant stays out: a model might ask for it.
+        """
+        waiting = executor.waiting
         for name, entry in self.functions.items():
+            if name not in waiting:
+                continue
             function = _tool_function(entry)
             executor.register(name, function.function, needs=function.needs)
 

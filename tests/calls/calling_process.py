@@ -41,7 +41,8 @@ def make_tool(answered=None):
         ledger=GIVEN.get("ledger", ":memory:"),
         limits=Limits(**GIVEN.get("limits", {})),
     )
-    return PatterTool(phone, scripted(), on_event=on_event), phone
+    recording = GIVEN.get("recording", False)
+    return PatterTool(phone, scripted(), on_event=on_event, recording=recording), phone
 
 
 ARGUMENTS = {"to": GIVEN.get("to"), "max_duration_sec": 60, "first_message": "Hi."}

@@ -202,7 +202,7 @@ async def test_a_media_socket_that_drops_ends_the_call_once(network, new_tool):
 @pytest.mark.parametrize("part", ["llm", "tts"])
 async def test_a_provider_that_fails_in_the_call_ends_it(network, new_tool, part):
     class Broken:
-        async def reply(self, messages, resources):
+        async def reply(self, messages, resources, tools=()):
             raise RuntimeError("secret-token-123")
             yield
 
@@ -247,7 +247,7 @@ async def test_ears_that_never_open_ring_nobody_and_give_an_answer(network, new_
 
 async def test_a_model_that_never_answers_cannot_outlast_the_deadline(network, new_tool):
     class Stuck:
-        async def reply(self, messages, resources):
+        async def reply(self, messages, resources, tools=()):
             await asyncio.Event().wait()
             yield
 

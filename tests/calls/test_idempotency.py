@@ -159,7 +159,9 @@ async def test_a_refusal_leaves_the_key_free(network, new_tool):
 
 async def test_a_rejection_leaves_the_key_free(network, new_phone, tmp_path):
     ledger = tmp_path / "calls.sqlite"
-    strict = PatterTool(new_phone(policy=DialPolicy(dry_run=True), ledger=ledger), scripted())
+    strict = PatterTool(
+        new_phone(policy=DialPolicy.simulation(dry_run=True), ledger=ledger), scripted()
+    )
     assert (await bounded(strict.execute(to=CALLEE, idempotency_key="k"))).error_code == "dry_run"
     lax = PatterTool(new_phone(ledger=ledger), scripted())
     result = await bounded(lax.execute(to=CALLEE, idempotency_key="k"))

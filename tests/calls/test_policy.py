@@ -33,7 +33,7 @@ def was_not_dialled(network, result, code):
     ],
 )
 async def test_a_rule_that_says_no(network, new_tool, rules, code):
-    tool = new_tool(phone={"policy": DialPolicy(**rules)})
+    tool = new_tool(phone={"policy": DialPolicy.simulation(**rules)})
     was_not_dialled(network, await bounded(tool.execute(to=CALLEE)), code)
 
 
@@ -48,12 +48,12 @@ async def test_a_rule_that_says_no(network, new_tool, rules, code):
     ],
 )
 async def test_a_rule_that_lets_it_pass(network, new_tool, rules):
-    tool = new_tool(phone={"policy": DialPolicy(**rules)})
+    tool = new_tool(phone={"policy": DialPolicy.simulation(**rules)})
     assert (await bounded(tool.execute(to=CALLEE))).status == "completed"
 
 
 async def test_the_duration_rule_names_the_field_and_the_cap(network, new_tool):
-    tool = new_tool(phone={"policy": DialPolicy(max_call_sec=60)})
+    tool = new_tool(phone={"policy": DialPolicy.simulation(max_call_sec=60)})
     result = await bounded(tool.execute(to=CALLEE, max_duration_sec=61))
     was_not_dialled(network, result, "policy_max_call_sec")
     assert "'max_duration_sec'" in result.error
@@ -62,7 +62,7 @@ async def test_the_duration_rule_names_the_field_and_the_cap(network, new_tool):
 
 
 async def test_a_disclosure_comes_before_the_greeting(network, new_tool):
-    tool = new_tool(phone={"policy": DialPolicy(disclosure="I am a machine.")})
+    tool = new_tool(phone={"policy": DialPolicy.simulation(disclosure="I am a machine.")})
     result = await bounded(tool.execute(to=CALLEE, first_message="Good day."))
     assert result.transcript[0].text == "I am a machine. Good day."
 
@@ -183,10 +183,10 @@ async def test_a_rule_is_asked_before_a_person_and_a_rehearsal_after(network, ne
         asked.append(request)
         return True
 
-    denied = new_tool(approve=approve, phone={"policy": DialPolicy(deny=["+1"])})
+    denied = new_tool(approve=approve, phone={"policy": DialPolicy.simulation(deny=["+1"])})
     await bounded(denied.execute(to=CALLEE))
     assert asked == []
-    rehearsal = new_tool(approve=approve, phone={"policy": DialPolicy(dry_run=True)})
+    rehearsal = new_tool(approve=approve, phone={"policy": DialPolicy.simulation(dry_run=True)})
     was_not_dialled(network, await bounded(rehearsal.execute(to=CALLEE)), "dry_run")
     assert len(asked) == 1
 

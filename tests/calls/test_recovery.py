@@ -10,6 +10,9 @@ import pytest
 
 from patter import PatterTool
 from patter.simulator import Callee
+from patter_core.audio import mulaw
+from patter_core.audio.wav import read
+from patter_core.speech.markers import MarkerDetector
 from tests.calls.kit import CALLEE, bounded, creates, hang_ups, scripted
 
 
@@ -92,6 +95,27 @@ async def test_after_a_kill_the_next_start_hangs_up_and_closes_the_record(
     )
     assert (again.status, again.replayed) == ("interrupted", True)
     assert len(creates(silent)) == 1
+
+
+async def test_a_killed_call_leaves_a_recording_that_plays(network, calling, here, ledger):
+    spoken = "Good evening, what can I do for you on this fine day? I have all the time there is."
+    spoken = " ".join([spoken] * 4)
+    network.add(CALLEE, Callee(says=[spoken, "Bye."], rings_sec=0.0, pause_sec=0.1))
+    process = await calling("stay", ledger=ledger, recording=True)
+    call_id = await process.comes_to("answered")
+    path = ledger.parent / "recordings" / f"{call_id}.wav"
+    await network.until(lambda: path.exists() and path.stat().st_size > 48_000)
+    await killed(process)
+    tool = here()
+    await bounded(tool.start())
+    result = await bounded(tool._phone.result(call_id))
+    assert (result.status, result.recording) == ("interrupted", str(path))
+    caller, agent = read(path).channels
+    ears = MarkerDetector()
+    ears.feed(mulaw.encode(caller))
+    assert ears.pending
+    assert spoken.startswith(ears.pending)
+    assert any(agent)
 
 
 async def test_after_a_kill_while_it_rings_the_next_start_hangs_up(network, calling, here, ledger):

@@ -258,7 +258,7 @@ async def test_a_closed_phone_is_an_error_and_the_run_goes_on(network, phone, to
 
 
 async def test_a_deadline_is_a_result_with_what_was_said(network, tool):
-    message = await tool.ainvoke(tool_call(to=NOBODY, max_duration_sec=20, first_message="Hello?"))
+    message = await tool.ainvoke(tool_call(to=NOBODY, max_duration_sec=8, first_message="Hello?"))
     assert (message.status, message.artifact["status"]) == ("success", "timeout")
     assert [turn["text"] for turn in message.artifact["transcript"]] == ["Hello?"]
 

@@ -21,7 +21,7 @@ ROOT = PROGRAM.parents[2]
 
 
 def run(what, path):
-    return subprocess.run(  # noqa: S603 - our own program
+    return subprocess.run(
         [sys.executable, str(PROGRAM), what, str(path)],
         capture_output=True,
         text=True,

@@ -13,6 +13,7 @@ from patter_core.clock import SystemClock
 from patter_core.pipeline.plan import SessionPlan
 from patter_core.pipeline.resources import Resources
 from patter_core.pipeline.session import ClearAudio, PlayAudio, PlayMark, TurnFinished
+from patter_core.pipeline.turn_settings import TurnSettings
 from patter_core.speech import markers
 
 
@@ -112,10 +113,18 @@ async def resources(clock=None):
 
 
 @contextlib.asynccontextmanager
-async def conversation(engine, *, instructions="", greeting="", **line_options):
+async def conversation(
+    engine, *, instructions="", greeting="", tools=None, turns=None, clock=None, **line_options
+):
     """A conversation that runs; leaving cancels it. What `run` raised is raised on leaving."""
-    plan = SessionPlan(call_id="call", instructions=instructions, greeting=greeting)
-    async with resources() as lent, engine.open(plan, lent) as session:
+    plan = SessionPlan(
+        call_id="call",
+        instructions=instructions,
+        greeting=greeting,
+        turns=turns or TurnSettings(),
+        tools=tools,
+    )
+    async with resources(clock) as lent, engine.open(plan, lent) as session:
         line = InProcessLine(session, **line_options)
         running = asyncio.create_task(session.run(line.emit))
         line.running = running

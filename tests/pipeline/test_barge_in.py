@@ -114,7 +114,7 @@ class Open:
         self.open = 0
         self.stubborn = stubborn
 
-    async def reply(self, messages, resources):
+    async def reply(self, messages, resources, tools=()):
         self.open += 1
         try:
             for number in range(50):
@@ -224,7 +224,7 @@ async def test_both_utterances_are_answered_when_the_second_comes_before_the_rep
             self.asked = []
             self.open = 0
 
-        async def reply(self, messages, resources):
+        async def reply(self, messages, resources, tools=()):
             self.asked.append(messages[-1].text)
             self.open += 1
             try:
@@ -303,7 +303,7 @@ class Failing:
         if what == "hangs":
             await asyncio.Event().wait()
 
-    async def reply(self, messages, resources):
+    async def reply(self, messages, resources, tools=()):
         if self.before:
             yield TextPiece(self.before)
         await self._obey()

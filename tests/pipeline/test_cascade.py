@@ -290,7 +290,7 @@ class Failing:
         self.error = error
         self.after = after
 
-    async def reply(self, messages, resources):
+    async def reply(self, messages, resources, tools=()):
         for _ in range(self.after):
             yield TextPiece("One sentence. ")
         raise self.error
@@ -399,7 +399,7 @@ class Stepwise:
             await asyncio.Event().wait()
         await asyncio.sleep(0)
 
-    async def reply(self, messages, resources):
+    async def reply(self, messages, resources, tools=()):
         self.open += 1
         try:
             for text in ("First sentence. ", "Second sentence. ", "Third."):
@@ -443,7 +443,7 @@ async def test_a_model_that_never_stops_is_held_back_and_closed_at_the_end():
         written = 0
         closed = False
 
-        def reply(self, messages, resources):
+        def reply(self, messages, resources, tools=()):
             return self
 
         def __aiter__(self):

@@ -18,7 +18,7 @@ from tests.pipeline.in_process_line import conversation
 class PricedModel:
     prices = Prices(usd_per_million_input_tokens=2.0, usd_per_million_output_tokens=8.0)
 
-    async def reply(self, messages, resources):
+    async def reply(self, messages, resources, tools=()):
         yield TextPiece("Certainly, sir.")
         yield TokensUsed(input_tokens=1_000, output_tokens=500)
 
@@ -59,7 +59,7 @@ async def test_scripted_providers_are_free():
 
 async def test_a_reply_that_was_cut_before_its_count_came_is_estimated():
     class Endless:
-        async def reply(self, messages, resources):
+        async def reply(self, messages, resources, tools=()):
             while True:
                 yield TextPiece("And so on and on. ")
 

@@ -14,18 +14,26 @@ from patter_core.pipeline.turn_events import (
     AgentBegan,
     AgentEnded,
     CutOff,
+    DigitsAsked,
     Finish,
+    FinishAsked,
+    ForgetThought,
     GoOn,
     HoldBack,
     LetGo,
+    Press,
     Record,
     Reply,
     SayAsked,
+    SayingWithdrawn,
     Speak,
     Started,
     Stopped,
     TakeBack,
+    ThinkAhead,
     TimePassed,
+    ToolsAnswered,
+    ToolsAsked,
 )
 from patter_core.pipeline.turn_settings import TurnSettings
 from patter_core.pipeline.turn_taking import NEVER, TurnTaking
@@ -46,7 +54,7 @@ class Course:
         self.prepare_ms = prepare_ms
         self.speak_ms = speak_ms
         self.agent = "quiet"
-        self.held = False
+        self.held = self.thinks_ahead = False
         self._agent_due = NEVER
         if start:
             self.tell(Started())
@@ -116,8 +124,17 @@ class Course:
                 assert self.agent == "preparing"
                 assert self.held
                 self.held = False
-            case Speak() | Reply() | GoOn():
+            case ThinkAhead():
+                assert not self.thinks_ahead
+                self.thinks_ahead = True
+            case ForgetThought():
+                assert self.thinks_ahead
+                self.thinks_ahead = False
+            case Speak() | Press() | Reply() | GoOn():
                 assert self.agent == "quiet"
+                if isinstance(command, Reply):
+                    assert command.thought == self.thinks_ahead
+                    self.thinks_ahead = False
                 self.agent, self.held = "preparing", False
                 self._ready_ms = self.now + self.prepare_ms
                 self._agent_due = self._ready_ms if self.prepare_ms else NEVER
@@ -467,6 +484,163 @@ def test_settings_that_make_no_sense_are_refused(options):
         TurnSettings(**options)
 
 
+# --- tools -----------------------------------------------------------------------------------
+
+
+def at_work(**options):
+    """A course in which a reply asked for a tool, and can be heard."""
+    course = Course(**options)
+    course.says("Where is my order?")
+    course.tell(ToolsAsked())
+    course.take()
+    return course
+
+
+def test_what_tools_answered_is_told_when_the_turn_is_over():
+    course = at_work(speak_ms=1_000)
+    course.wait(60_000)
+    assert course.commands == []
+    assert course.tell(ToolsAnswered()) == (Reply(()),)
+
+
+def test_the_model_thinks_ahead_while_the_reply_that_asked_is_heard():
+    course = at_work(speak_ms=1_000)
+    assert course.tell(ToolsAnswered()) == (ThinkAhead(),)
+    course.wait(1_000)
+    assert course.commands == [ThinkAhead(), Reply((), thought=True)]
+
+
+def test_a_thought_is_forgotten_for_words_and_kept_for_a_cough():
+    course = at_work(speak_ms=3_000)
+    course.tell(ToolsAnswered())
+    course.says("", lasting=900)
+    assert course.take() == [ThinkAhead(), CutOff(), GoOn()]
+    course.says("Hurry up, please.", lasting=100)
+    assert course.take() == [
+        CutOff(),
+        ForgetThought(),
+        Record("Hurry up, please.", course.now - 100),
+        Reply(("Hurry up, please.",)),
+    ]
+
+
+def test_the_callee_is_answered_while_tools_run_and_an_okay_is_not():
+    course = at_work(speak_ms=1_000)
+    course.wait(2_000)
+    course.says("Okay.")
+    assert course.take() == [Record("Okay.", 2_300)]
+    course.says("Are you there?")
+    assert course.take()[-1] == Reply(("Okay.", "Are you there?"))
+    course.wait(100)
+    assert course.tell(ToolsAnswered()) == (), "that reply does not know of it"
+    course.wait(1_000)
+    assert course.commands == [Reply(())]
+
+
+def test_only_when_all_tools_answered_is_the_model_asked():
+    course = at_work(speak_ms=1_000)
+    course.wait(2_000)
+    course.says("And my invoice?")
+    course.tell(ToolsAsked())
+    course.wait(2_000)
+    course.take()
+    assert course.tell(ToolsAnswered()) == ()
+    assert course.tell(ToolsAnswered()) == (Reply(()),)
+
+
+def test_silence_is_counted_from_when_tools_answered():
+    course = at_work(speak_ms=1_000)
+    course.wait(100_000)
+    course.tell(ToolsAnswered())
+    course.wait(10_999)
+    assert course.commands == [Reply(())]
+    course.wait(1)
+    assert course.commands[-1] == Speak(TurnSettings().silence_prompt)
+
+
+def test_tools_are_not_offered_for_ever():
+    course = at_work(speak_ms=100, tool_rounds=2)
+    course.wait(100)
+    assert course.tell(ToolsAnswered()) == (Reply(()),)
+    course.tell(ToolsAsked())
+    course.wait(100)
+    assert course.tell(ToolsAnswered()) == (Reply((), tools=False),)
+    course.wait(100)
+    course.says("And?")
+    assert course.commands[-1] == Reply(("And?",))
+
+
+def test_progress_waits_for_sounds_and_is_dropped_for_words():
+    course = at_work(speak_ms=1_000)
+    course.wait(2_000)
+    course.tell(SpeechBegan())
+    course.tell(SayAsked("I look.", "tool"))
+    course.wait(300)
+    course.tell(SpeechEnded(""))
+    assert course.take() == [Speak("I look.")]
+    course.wait(1_000)
+    course.tell(SpeechBegan())
+    course.tell(SayAsked("I still look.", "tool"))
+    course.wait(300)
+    course.tell(SpeechEnded("Hello?"))
+    course.wait(5_000)
+    assert Speak("I still look.") not in course.commands
+
+
+def test_progress_is_withdrawn_unless_it_can_be_heard():
+    course = at_work(speak_ms=1_000, prepare_ms=300)
+    course.wait(2_000)
+    course.tell(SayAsked("I look.", "tool"))
+    course.tell(SayAsked("I still look.", "tool"))
+    course.tell(SayAsked("I look elsewhere.", "other"))
+    assert course.take() == [Speak("I look.")]
+    assert course.tell(SayingWithdrawn("tool")) == (TakeBack(), Speak("I look elsewhere."))
+    course.wait(300)
+    assert course.tell(SayingWithdrawn("other")) == ()
+
+
+# --- the end, asked for ----------------------------------------------------------------------
+
+
+def test_finish_says_what_is_being_said_and_what_was_promised():
+    course = Course(greeting=GREETING, speak_ms=1_000)
+    course.tell(SayAsked("Goodbye."))
+    course.tell(FinishAsked("Enough"))
+    course.tell(SayAsked("One more thing."))
+    course.wait(60_000)
+    assert course.commands == [Speak(GREETING), Speak("Goodbye."), Finish("Enough")]
+
+
+def test_finish_without_a_word_waits_for_the_goodbye():
+    course = Course(prepare_ms=100, speak_ms=1_000)
+    course.says("That is all.")
+    course.tell(ToolsAsked())
+    course.tell(AgentEnded())
+    course.agent, course._agent_due = "quiet", NEVER
+    course.take()
+    assert course.tell(FinishAsked("Done")) == ()
+    assert course.tell(ToolsAnswered()) == (Reply((), tools=False),)
+    course.says("Goodbye.", lasting=50)
+    assert isinstance(course.commands[-1], LetGo | Record), "a goodbye is not taken back"
+    course.wait(2_000)
+    assert course.commands[-1] == Finish("Done")
+
+
+def test_keys_are_pressed_whoever_speaks():
+    course = Course(speak_ms=2_000)
+    course.tell(SpeechBegan())
+    course.wait(200)
+    assert course.tell(DigitsAsked("12")) == (Press("12"),)
+    course.wait(1_000)
+    course.tell(SpeechEnded("For sales press one."))
+    course.wait(1_000)
+    assert course.commands == [
+        Press("12"),
+        Record("For sales press one.", 0),
+        Reply(("For sales press one.",)),
+    ]
+
+
 # --- whatever happens ------------------------------------------------------------------------
 
 TEXTS = ["", "  ", "Yes.", "Okay", "Hello?", "Stop it now.", "…", "For four people at eight."]
@@ -474,7 +648,11 @@ EVENTS = st.one_of(
     st.builds(SpeechBegan),
     st.builds(SpeechPaused),
     st.builds(SpeechEnded, st.sampled_from(TEXTS)),
-    st.builds(SayAsked, st.sampled_from(["One moment.", ""])),
+    st.builds(SayAsked, st.sampled_from(["One moment.", ""]), st.sampled_from([None, 1, 2])),
+    st.builds(SayingWithdrawn, st.sampled_from([1, 2])),
+    st.builds(DigitsAsked, st.just("1")),
+    st.builds(ToolsAsked),
+    st.builds(ToolsAnswered),
     st.builds(AgentBegan),
     st.builds(AgentEnded),
     st.builds(TimePassed),
@@ -515,6 +693,8 @@ def carried(course, happenings, *, polled=False):
 @settings(max_examples=400, deadline=None)
 def test_no_state_keeps_a_turn_from_ending(happenings, options, ending):
     course = carried(Course(**options), happenings)
+    for _ in happenings:
+        course.tell(ToolsAnswered())
     if ending == "speech":
         course.tell(SpeechBegan())
     for _ in range(400):
@@ -578,3 +758,22 @@ def test_once_stopped_no_turn_is_taken(happenings, options):
     course.agent, course._agent_due = "quiet", NEVER
     carried(course, happenings)
     assert all(isinstance(command, Record) for command in course.commands)
+
+
+@given(HAPPENINGS, HAPPENINGS, OPTIONS)
+@settings(max_examples=200, deadline=None)
+def test_after_finish_the_end_comes_once_whatever_happens(happenings, after, options):
+    course = carried(Course(**options), happenings)
+    before = course.take()
+    course.tell(FinishAsked("Enough"))
+    carried(course, after)
+    for _ in (*happenings, *after):
+        course.tell(ToolsAnswered())
+    course.wait(200_000)
+    course.tell(SpeechEnded("Goodbye then."))
+    course.wait(200_000)
+    kinds = [type(command) for command in course.commands]
+    over_already = any(isinstance(command, Finish) for command in before)
+    assert kinds.count(Finish) == (0 if over_already else 1)
+    said = [command.text for command in course.commands if isinstance(command, Speak)]
+    assert TurnSettings().silence_prompt not in said

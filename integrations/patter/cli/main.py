@@ -10,6 +10,8 @@ import math
 import sys
 from typing import TYPE_CHECKING
 
+from patter.cli.mcp import add_mcp, run_mcp
+from patter_core.calls.bounds import DEFAULT_DURATION_SEC
 from patter_core.errors import PatterError
 
 if TYPE_CHECKING:
@@ -23,16 +25,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command is None:
         parser.print_help()
         return 0
-    # Only now: help and mistakes must not wait for what a command needs.
-    from patter.cli.demo import run_demo
-
     try:
-        return run_demo(as_json=options.json, speed=options.speed)
+        return _run(options)
     except PatterError as error:
         print(f"patter: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print("patter: stopped", file=sys.stderr)
     return 1
+
+
+def _run(options: argparse.Namespace) -> int:
+    # Only now: help and mistakes must not wait for what a command needs.
+    if options.command == "mcp":
+        return run_mcp(options)
+    if options.command == "policy":
+        from patter.cli.policy import run_policy_check
+
+        return run_policy_check(
+            options.number,
+            own_number=options.own_number,
+            max_duration_sec=options.max_duration_sec,
+            ledger=options.ledger,
+        )
+    from patter.cli.demo import DemoOptions, run_demo
+
+    return run_demo(
+        DemoOptions(
+            as_json=options.json, speed=options.speed, audible=not options.text, play=options.play
+        )
+    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -46,8 +67,9 @@ def _parser() -> argparse.ArgumentParser:
         "demo",
         help="watch an agent book a table by phone; no key and no phone needed",
         description="A LangChain agent is asked to book a table, and rings a restaurant to do so. "
-        "The phone network, the restaurant and the voices are simulated on this machine, and so "
-        "is the agent's model unless OPENAI_API_KEY is set.",
+        "Both sides really speak and are really understood. The phone network and the restaurant "
+        "are simulated on this machine, and so is the agent's model unless OPENAI_API_KEY is set. "
+        "A recording and a picture of the call are left in ./patter-demo.",
     )
     demo.add_argument(
         "--json",
@@ -58,9 +80,54 @@ def _parser() -> argparse.ArgumentParser:
         "--speed",
         type=_speed,
         metavar="N",
-        help="how many times real time the call runs (default: fast enough to read along)",
+        help="how many times real time the call runs (default: 1, or as text: 2)",
     )
+    demo.add_argument(
+        "--play", action="store_true", help="play the recording aloud when the call is over"
+    )
+    demo.add_argument(
+        "--text", action="store_true", help="let words travel as text, without speech"
+    )
+    _add_policy_check(
+        commands.add_parser(
+            "policy",
+            help="tell whether a number may be rung, and what each rule says",
+            description="What the dial policy says that phones have unless their developer chose "
+            "another.",
+        )
+    )
+    add_mcp(commands)
     return parser
+
+
+def _add_policy_check(policy: argparse.ArgumentParser) -> None:
+    verbs = policy.add_subparsers(dest="verb", metavar="VERB", title="verbs", required=True)
+    check = verbs.add_parser(
+        "check",
+        help="ask every rule about one number",
+        description="Asks every rule of the default policy about one number, at this moment, and "
+        "rings nobody. Exit code 0: it may be rung; 1: a rule refuses it.",
+    )
+    check.add_argument("number", help="the number to ring, E.164, as in +14155552671")
+    check.add_argument(
+        "--from",
+        dest="own_number",
+        metavar="NUMBER",
+        default="",
+        help="the number that rings (default: $PATTER_PHONE_NUMBER)",
+    )
+    check.add_argument(
+        "--max-duration-sec",
+        type=int,
+        metavar="N",
+        default=DEFAULT_DURATION_SEC,
+        help=f"how long the call may last (default: {DEFAULT_DURATION_SEC})",
+    )
+    check.add_argument(
+        "--ledger",
+        metavar="FILE",
+        help="whose calls and do-not-call list count (default: the one in the state directory)",
+    )
 
 
 def _speed(text: str) -> float:

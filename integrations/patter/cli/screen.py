@@ -76,6 +76,9 @@ class Screen:
             case "turn":
                 self._turn(event["turn"])
                 return
+            case "tool_started" | "tool_finished":
+                self._tool(event)
+                return
             case "dialing":
                 self._dialed_at = self._clock.now()
             case "answered":
@@ -103,6 +106,14 @@ class Screen:
         ):
             if value is not None:
                 self._row("", "", Text.assemble((f"{name}: ", "dim"), value))
+
+    def _tool(self, event: dict[str, Any]) -> None:
+        words = f"uses {event['name']}"
+        if event["type"] == "tool_finished":
+            if event["ok"]:
+                return
+            words = f"{event['name']} failed"
+        self._row(_minutes(self._elapsed()), "", Text(words, style="dim"))
 
     def _turn(self, turn: dict[str, Any]) -> None:
         who = _SPEAKERS[turn["role"]]

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 from patter_core.calls.cost import Prices
 from patter_core.config import setting
 from patter_core.errors import ConfigError, ProviderError
-from patter_core.pipeline.language_model import TextPiece, TokensUsed
+from patter_core.pipeline.language_model import TextPiece, TokensUsed, ToolAsked
+from patter_core.pipeline.providers.chat_tools import (
+    ToolFragments,
+    message_parameter,
+    tool_parameter,
+)
 
 # The client is imported where it is used: it takes most of a second, `import patter` must not.
 if TYPE_CHECKING:
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 
     from patter_core.pipeline.language_model import Message, ReplyEvent
     from patter_core.pipeline.resources import Resources
+    from patter_core.pipeline.tool_use import ToolFace
 
 _NAME = "openai"
 _AFTER_THE_END_SEC = 1.0  # How long the count of tokens may hold up the end of a reply.
@@ -96,19 +102,24 @@ class OpenAILLM:
         await self._client(resources)
 
     async def reply(
-        self, messages: Sequence[Message], resources: Resources
+        self,
+        messages: Sequence[Message],
+        resources: Resources,
+        tools: tuple[ToolFace, ...] = (),
     ) -> AsyncIterator[ReplyEvent]:
         """See `LanguageModel.reply`."""
         client = await self._client(resources)
         now = asyncio.get_running_loop().time
         first_token_by = now() + self.first_token_sec
         next_token_sec: float | None = None  # From the first one on.
-        finished = False
+        finished = wrote = False
+        fragments: ToolFragments | None = None
         usage: CompletionUsage | None = None
         try:
             async with _outstanding(resources, first_token_by):
                 create: Any = client.chat.completions.create
-                stream: AsyncStream[ChatCompletionChunk] = await create(**self._request(messages))
+                request = self._request(messages, tools)
+                stream: AsyncStream[ChatCompletionChunk] = await create(**request)
             try:
                 while True:
                     by = first_token_by if next_token_sec is None else now() + next_token_sec
@@ -119,8 +130,15 @@ class OpenAILLM:
                     usage = chunk.usage or usage
                     for choice in chunk.choices or ():
                         if text := choice.delta.content or choice.delta.refusal:
-                            next_token_sec = self.stall_sec
+                            next_token_sec, wrote = self.stall_sec, True
                             yield TextPiece(text)
+                        if choice.delta.tool_calls:
+                            next_token_sec = self.stall_sec
+                            if fragments is None:
+                                fragments = ToolFragments()
+                                if wrote:  # What was said can be spoken while arguments come.
+                                    yield TextPiece("\n")
+                            fragments.add(choice.delta.tool_calls)
                         if choice.finish_reason is not None:
                             finished, next_token_sec = True, _AFTER_THE_END_SEC
             finally:
@@ -131,16 +149,20 @@ class OpenAILLM:
                 raise _said_plainly(error) from error
         if not finished and usage is None:
             raise ProviderError(_NAME, "the reply broke off", retryable=True)
+        for asked in fragments.requests() if fragments is not None else ():
+            yield ToolAsked(asked)
         if usage is not None:
             yield _tokens(usage)
 
-    def _request(self, messages: Sequence[Message]) -> dict[str, Any]:
+    def _request(self, messages: Sequence[Message], tools: tuple[ToolFace, ...]) -> dict[str, Any]:
         request: dict[str, Any] = {
             "model": self.model,
-            "messages": [{"role": message.role, "content": message.text} for message in messages],
+            "messages": [message_parameter(message) for message in messages],
             "stream": True,
             "stream_options": {"include_usage": True},
         }
+        if tools:
+            request["tools"] = [tool_parameter(face) for face in tools]
         if self.temperature is not None:
             request["temperature"] = self.temperature
         if self.max_output_tokens is not None:

@@ -6,21 +6,25 @@ simulated callees do.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from patter_core.errors import ConfigError
-from patter_core.pipeline.language_model import Message, TextPiece
+from patter_core.pipeline.language_model import Message, TextPiece, ToolAsked
 from patter_core.pipeline.speech_to_text import SpeechBegan, SpeechEnded
+from patter_core.pipeline.tool_use import ToolRequest
 from patter_core.speech import markers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from patter_core.pipeline.language_model import ReplyEvent
     from patter_core.pipeline.resources import Resources
     from patter_core.pipeline.speech_to_text import SpeechEvent
+    from patter_core.pipeline.tool_use import ToolFace
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +71,39 @@ class ScriptedTTS:
         yield markers.encode(text)
 
 
+def _no_arguments() -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedToolCall:
+    """A tool that a scripted reply asks for.
+
+    Attributes:
+        arguments: What with; a text goes to the tool as it is, whether it is JSON or not.
+    """
+
+    name: str
+    arguments: Mapping[str, Any] | str = field(default_factory=_no_arguments, hash=False)
+
+
+ScriptedReply = str | ScriptedToolCall | Sequence[str | ScriptedToolCall]
+"""What a scripted model answers: words, a tool, or some of both, words first."""
+
+
 @dataclass(frozen=True, slots=True)
 class ScriptedLLM:
     """A model that says what it was told to: a `LanguageModel`.
 
     Attributes:
-        replies: What to answer the callee's first message, second, and so on; after the last
-            there is nothing more to say. Or a function of the messages so far. Calls share this
-            value: which reply is next shows in the messages, by how often the callee's side spoke.
+        replies: What to answer first, second, and so on; after the last there is nothing more to
+            say. What is answered is each message of the callee, and what the tools of one reply
+            answered, together. Or a function of the messages so far. Calls share this value: which
+            reply is next shows in the messages. What tools answered counts with the callee's next
+            message when that came before anything of the reply was heard.
     """
 
-    replies: Sequence[str] | Callable[[Sequence[Message]], str]
+    replies: Sequence[ScriptedReply] | Callable[[Sequence[Message]], ScriptedReply]
 
     def __post_init__(self) -> None:
         """A script that cannot be followed is an error now.
@@ -94,12 +120,32 @@ class ScriptedLLM:
         self,
         messages: Sequence[Message],
         resources: Resources,  # noqa: ARG002 - the Protocol's
+        tools: tuple[ToolFace, ...] = (),  # noqa: ARG002 - the script knows what it asks for
     ) -> AsyncIterator[ReplyEvent]:
         """See `LanguageModel.reply`."""
+        position = _position(messages)
         if callable(self.replies):
-            text = self.replies(messages)
+            reply = self.replies(messages)
         else:
-            asked = sum(message.role == "user" for message in messages)
-            text = self.replies[asked - 1] if 0 < asked <= len(self.replies) else ""
-        if text:
-            yield TextPiece(text)
+            reply = self.replies[position - 1] if 0 < position <= len(self.replies) else ""
+        parts = [reply] if isinstance(reply, str | ScriptedToolCall) else reply
+        for number, part in enumerate(parts, 1):
+            if isinstance(part, ScriptedToolCall):
+                arguments = part.arguments
+                if isinstance(arguments, Mapping):
+                    arguments = json.dumps(dict(arguments))
+                call_id = f"scripted-{len(messages)}-{number}"
+                yield ToolAsked(
+                    ToolRequest(function_call_id=call_id, name=part.name, arguments=arguments)
+                )
+            elif part:
+                yield TextPiece(part)
+
+
+def _position(messages: Sequence[Message]) -> int:
+    """Which reply this is: how often the callee's side, or a round of tools, spoke last."""
+    followers = [*(message.role for message in messages[1:]), ""]
+    return sum(
+        message.role == "user" or (message.role == "tool" and after not in ("tool", "user"))
+        for message, after in zip(messages, followers, strict=False)
+    )

@@ -35,6 +35,8 @@ class Twilio:
             because webhooks are signed with the token.
         api_base_url: Where the REST API is; https, or http on this machine.
         usd_per_minute: What a minute is assumed to cost until Twilio has priced the call.
+        calls_per_second: How many new calls the account may make in a second: 1 unless Twilio has
+            agreed to more; None for any number.
         simulated: Whether a phone network on this machine made the account.
     """
 
@@ -43,6 +45,7 @@ class Twilio:
     _: KW_ONLY
     api_base_url: str = "https://api.twilio.com"
     usd_per_minute: float = 0.014
+    calls_per_second: float | None = 1.0
     simulated: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -75,6 +78,9 @@ class Twilio:
         _check_base_url(self.api_base_url)
         if not (math.isfinite(self.usd_per_minute) and self.usd_per_minute >= 0):
             raise ConfigError(f"usd_per_minute is {self.usd_per_minute}; it is a price, 0 or more")
+        rate = self.calls_per_second
+        if rate is not None and not (math.isfinite(rate) and rate > 0):
+            raise ConfigError(f"calls_per_second is {rate}; it is more than 0, or None for any")
 
     # What these three import is heavy, or brings what is. `import patter` must stay cheap, and
     # makes this value's class known; nothing is needed of them before a phone is opened.
@@ -106,12 +112,14 @@ _VARIABLES = {"account_sid": "TWILIO_ACCOUNT_SID", "auth_token": "TWILIO_AUTH_TO
 def simulated_account(*, account_sid: str, auth_token: str, api_base_url: str) -> Twilio:
     """An account of a phone network on this machine: `simulated`, which nothing else can be.
 
+    It may make any number of calls in a second.
+
     Raises:
         ConfigError: `api_base_url` is not on this machine, where calls would be real.
     """
     if not _is_loopback(urlsplit(api_base_url).hostname or ""):
         raise ConfigError("A simulated account's api_base_url is on this machine (127.0.0.1)")
-    account = Twilio(account_sid, auth_token, api_base_url=api_base_url)
+    account = Twilio(account_sid, auth_token, api_base_url=api_base_url, calls_per_second=None)
     object.__setattr__(account, "simulated", True)
     return account
 

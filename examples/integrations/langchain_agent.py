@@ -1,6 +1,6 @@
 """A LangChain agent that rings a restaurant to book a table.
 
-    python examples/langchain_agent.py
+    python examples/integrations/langchain_agent.py
 
 It runs as it is: the call goes over a phone network on this machine to a simulated restaurant, so
 nobody is rung, and no account or key is needed. A script does the thinking; with OPENAI_API_KEY
