@@ -459,7 +459,7 @@ async def _realtime(
     options = {"refuses": 401} if kind == "401" else {}
     async with ScriptedRealtimeServer(list(script), **options) as server:
         if kind and kind != "401":
-            server.troubles.plan(kind, at, times=None)
+            server.spoil(kind, at, times=None)
         voice = OpenAIRealtime(base_url=server.base_url, api_key="sk-test")
         async with trial(agent={"engine": voice, "tools": list(tools)}) as made:
             await made.call("failed", "timeout", "completed", max_duration_sec=40)
@@ -564,9 +564,12 @@ async def _full() -> Tally:
         result = await process.says("result")
         expected = (result["status"], result["error_code"]) == ("failed", "internal")
         tally.lost += not expected
+        tally.notes.append("" if expected else f"{result['status']} {result['error_code']}")
         tally.lost += bool(network.dials)
         after = await process.says("result")
-        tally.lost += after["status"] != "completed"
+        if after["status"] != "completed":
+            tally.lost += 1
+            tally.notes.append(f"afterwards {after['error_code']}")
         await process.ends()
     tally.trials = 1
     return tally
@@ -685,7 +688,7 @@ async def _sigkill() -> Tally:
     async with _processes() as (network, start, tally, ledger):
         process = await start("stay", key="k")
         await process.says("ready")
-        await asyncio.sleep(_random.random() ** 2 * 1.2)
+        await asyncio.sleep(_random.random() ** 2 * 2.5)
         await process.killed()
         await _recovered(network, tally, ledger)
     return tally
