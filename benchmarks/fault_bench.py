@@ -77,7 +77,7 @@ class Trial:
 
     @property
     def phone(self) -> Patter:
-        return self.tool._phone  # noqa: SLF001 - the bench looks behind the counter
+        return self.tool._phone
 
     def expect(self, condition: object, note: str) -> None:
         """A result that is not what it must be counts as lost."""

@@ -203,7 +203,7 @@ async def _live(callee: Callee = SILENT, **options: Any):
             )
             await made.network.until(lambda: any(leg.answered for leg in made.network.dials))
             (leg,) = made.network.dials
-            exchange = made.phone._open.desk.exchange  # noqa: SLF001
+            exchange = made.phone._open.desk.exchange
             yield made, live, _Voice(made, leg.sid, exchange.callref(live.call_id))
         await live.hang_up()
         async with asyncio.timeout(20):
@@ -221,7 +221,7 @@ async def _all_orders() -> Tally:
             await made.network.until(
                 lambda: made.network.dials and not made.network.live_legs, what="the leg's end"
             )
-            exchange = made.phone._open.desk.exchange  # noqa: SLF001
+            exchange = made.phone._open.desk.exchange
             sid = made.network.dials[0].sid
             voice = _Voice(made, sid, exchange.callref(live.call_id))
             for what in next(_orders):
@@ -263,7 +263,7 @@ async def _replayed() -> Tally:
         with made.network.clock.hold():
             live = await made.tool.submit({"to": CALLEE, "max_duration_sec": 60})
             await made.network.until(lambda: made.network.live_legs)
-            exchange = made.phone._open.desk.exchange  # noqa: SLF001
+            exchange = made.phone._open.desk.exchange
             voice = _Voice(made, sid, exchange.callref(first.call_id if first else ""))
             for what in ("ringing", "in-progress", "completed"):
                 await voice.tell(what)
@@ -482,7 +482,7 @@ def tools() -> list[Fault]:
         """Block."""
         import time
 
-        time.sleep(1.5)  # noqa: ASYNC251 - that is the fault
+        time.sleep(1.5)
         return "done"
 
     async def huge() -> str:
@@ -532,17 +532,17 @@ async def _locked() -> Tally:
 async def _read_only() -> Tally:
     async with trial() as made:
         await made.tool.start()
-        ledger = made.phone._settings.ledger  # noqa: SLF001
-        connection = ledger._opened.database._connection  # noqa: SLF001
+        ledger = made.phone._settings.ledger
+        connection = ledger._opened.database._connection
 
         def only(read: bool) -> None:
             connection.execute(f"PRAGMA query_only = {'ON' if read else 'OFF'}")
 
-        await asyncio.wrap_future(ledger._workers.post(only, True))  # noqa: SLF001
+        await asyncio.wrap_future(ledger._workers.post(only, True))
         result = await made.tool.execute(to=CALLEE, idempotency_key="k")
         made.expect((result.status, result.error_code) == ("failed", "internal"), result.status)
         made.expect(not made.network.dials, "dialled without an intent")
-        await asyncio.wrap_future(ledger._workers.post(only, False))  # noqa: SLF001
+        await asyncio.wrap_future(ledger._workers.post(only, False))
         await made.call("completed")
     return made.tally
 
@@ -577,7 +577,7 @@ async def _full() -> Tally:
 
 async def _wall(days: int) -> Tally:
     async with _live(TALKS) as (made, live, _):
-        made.network.clock._wall += timedelta(days=days)  # noqa: SLF001 - that is the fault
+        made.network.clock._wall += timedelta(days=days)
     return made.tally
 
 
@@ -803,7 +803,7 @@ async def _cancelled() -> Tally:
             await asyncio.gather(task, return_exceptions=True)
 
         await asyncio.gather(*(one(number) for number in range(20)))
-        await made.network.until(lambda: made.phone._open.desk.live == 0, 20)  # noqa: SLF001
+        await made.network.until(lambda: made.phone._open.desk.live == 0, 20)
         for leg_key in map(str, range(20)):
             stored = await made.phone.result(leg_key)
             made.expect(stored is None or stored.status != "in_progress", "still under way")
