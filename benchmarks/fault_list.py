@@ -559,7 +559,7 @@ async def _torn() -> Tally:
 
 
 async def _full() -> Tally:
-    async with _processes() as (network, start, tally, ledger):
+    async with _processes() as (network, start, tally, _ledger):
         process = await start("full", key="k")
         result = await process.says("result")
         expected = (result["status"], result["error_code"]) == ("failed", "internal")
@@ -576,7 +576,7 @@ async def _full() -> Tally:
 
 
 async def _wall(days: int) -> Tally:
-    async with _live(TALKS) as (made, live, _):
+    async with _live(TALKS) as (made, _live_call, _):
         made.network.clock._wall += timedelta(days=days)
     return made.tally
 

@@ -27,9 +27,8 @@ def recorded_calls(
     """
     if not path.exists():
         return []
-    where, values = "1", ()
-    if call:
-        where, values = "call_id = ? OR key = ?", (call, call)
+    where = "call_id = ? OR key = ?" if call else "1"
+    values = (call, call) if call else ()
     newest = f"rowid IN (SELECT rowid FROM calls WHERE {where} ORDER BY rowid DESC LIMIT {limit:d})"  # noqa: S608 - ours
     try:
         uri = f"{path.resolve().as_uri()}?mode=ro"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from patter_core.calls.ledger import CallRow
 
 
-def add_calls(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_calls(commands: Any) -> None:  # noqa: ANN401 - argparse keeps the type to itself
     """Add the subcommand."""
     calls = commands.add_parser(
         "calls",
