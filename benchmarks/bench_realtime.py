@@ -25,7 +25,7 @@ from aiohttp import web
 
 from patter_core.clock import SystemClock
 from patter_core.pipeline.plan import SessionPlan
-from patter_core.pipeline.realtime import OpenAIRealtime
+from patter_core.pipeline.realtime.engine import OpenAIRealtime
 from patter_core.pipeline.resources import Resources
 from patter_core.pipeline.session import ClearAudio, PlayAudio, PlayMark, VoiceEvent
 from patter_core.pipeline.turn_settings import TurnSettings

@@ -10,7 +10,7 @@ from patter_core.agent import Agent
 from patter_core.errors import ConfigError
 from patter_core.pipeline.cascade import Cascade
 from patter_core.pipeline.providers.openai import OpenAILLM
-from patter_core.pipeline.realtime import OpenAIRealtime
+from patter_core.pipeline.realtime.engine import OpenAIRealtime
 from patter_core.pipeline.turn_settings import TurnSettings
 from patter_core.tools.checked_tool import check_tools
 from patter_core.tools.kit import ToolKit

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         ScriptedToolCall,
         ScriptedTTS,
     )
-    from patter_core.pipeline.realtime import OpenAIRealtime
+    from patter_core.pipeline.realtime.engine import OpenAIRealtime
     from patter_core.pipeline.turn_settings import TurnSettings
     from patter_core.switchboard.live_call import LiveCall
     from patter_core.telephony.twilio.account import Twilio
@@ -71,7 +71,7 @@ _HOMES = {
     "LocalSTT": "patter_core.pipeline.providers.local",
     "LocalTTS": "patter_core.pipeline.providers.local",
     "OpenAILLM": "patter_core.pipeline.providers.openai",
-    "OpenAIRealtime": "patter_core.pipeline.realtime",
+    "OpenAIRealtime": "patter_core.pipeline.realtime.engine",
     "Patter": "patter_core.phone",
     "PatterError": "patter_core.errors",
     "PatterTool": "patter_core.contract.phone_tool",

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from patter_core.audio.frames import SILENT_FRAME
 from patter_core.errors import ProviderError
 from patter_core.pipeline.plan import SessionPlan
-from patter_core.pipeline.realtime import OpenAIRealtime
+from patter_core.pipeline.realtime.engine import OpenAIRealtime
 from patter_core.pipeline.tool_use import ToolFace
 from patter_core.pipeline.turn_settings import TurnSettings
 from tests.pipeline.in_process_line import InProcessLine, resources, settle

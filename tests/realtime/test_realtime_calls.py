@@ -9,7 +9,7 @@ import pytest
 
 from patter import Patter, PatterTool, Tool
 from patter.simulator import Callee, PhoneNetwork
-from patter_core.pipeline.realtime import OpenAIRealtime
+from patter_core.pipeline.realtime.engine import OpenAIRealtime
 from patter_core.simulator import ScriptedRealtimeServer, ToolCall
 from tests.calls.kit import CALLEE, OTHER_CALLEE, PHONE, Events, bounded, creates, said
 from tests.realtime.realtime_kit import came, check_client_events, of_type

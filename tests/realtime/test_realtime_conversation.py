@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from patter_core.audio.dtmf import tones
-from patter_core.pipeline.realtime import SemanticVad, ServerVad
+from patter_core.pipeline.realtime.engine import SemanticVad, ServerVad
 from patter_core.pipeline.session import ClearAudio, ConversationOver, PlayAudio, TurnFinished
 from patter_core.pipeline.turn_settings import TurnSettings
 from tests.realtime.realtime_kit import asks, conversation, kinds, of_type

@@ -14,7 +14,7 @@ import pytest
 from patter_core.audio import mulaw
 from patter_core.errors import ConfigError, ProviderError
 from patter_core.pipeline.plan import SessionPlan
-from patter_core.pipeline.realtime import OpenAIRealtime
+from patter_core.pipeline.realtime.engine import OpenAIRealtime
 from patter_core.simulator import ToolCall
 from tests.pipeline.in_process_line import resources
 from tests.realtime.realtime_kit import Tools, asks, came, conversation, ends_with, engine, of_type

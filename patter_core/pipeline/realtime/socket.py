@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from patter_core.errors import ProviderError
-from patter_core.pipeline import realtime_events as events
-from patter_core.pipeline import realtime_wire as wire
+from patter_core.pipeline.realtime import events, wire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping

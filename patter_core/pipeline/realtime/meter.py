@@ -10,12 +10,12 @@ from patter_core.audio import mulaw
 from patter_core.audio.frames import BYTES_PER_MS
 from patter_core.calls.cost import Cost, Usage
 from patter_core.calls.metrics import CallMetrics, ReplyTimes
-from patter_core.pipeline.realtime_usage import RealtimePrices, Tally
+from patter_core.pipeline.realtime.usage import RealtimePrices, Tally
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from patter_core.pipeline.realtime_events import ResponseUsage, TranscriptionUsage
+    from patter_core.pipeline.realtime.events import ResponseUsage, TranscriptionUsage
 
 _log = logging.getLogger(__name__)
 

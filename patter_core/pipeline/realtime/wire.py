@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
 
-from patter_core.pipeline import realtime_events as events
+from patter_core.pipeline.realtime import events
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,16 +12,15 @@ from typing import TYPE_CHECKING, Any, assert_never
 from patter_core.audio.dtmf import tones
 from patter_core.audio.frames import BYTES_PER_MS
 from patter_core.calls.transcript import Turn
-from patter_core.pipeline import realtime_events as events
-from patter_core.pipeline import realtime_wire as wire
-from patter_core.pipeline.realtime_failures import Failures
-from patter_core.pipeline.realtime_items import Items
-from patter_core.pipeline.realtime_opening import Opening
-from patter_core.pipeline.realtime_recent import RecentAudio
-from patter_core.pipeline.realtime_responses import Responses
-from patter_core.pipeline.realtime_silence import REASON, Silence
-from patter_core.pipeline.realtime_speech import HeardItem, Speech
-from patter_core.pipeline.realtime_tools import ToolTurns
+from patter_core.pipeline.realtime import events, wire
+from patter_core.pipeline.realtime.failures import Failures
+from patter_core.pipeline.realtime.items import Items
+from patter_core.pipeline.realtime.opening import Opening
+from patter_core.pipeline.realtime.recent import RecentAudio
+from patter_core.pipeline.realtime.responses import Responses
+from patter_core.pipeline.realtime.silence import REASON, Silence
+from patter_core.pipeline.realtime.speech import HeardItem, Speech
+from patter_core.pipeline.realtime.tools import ToolTurns
 from patter_core.pipeline.session import ClearAudio, ConversationOver, TurnFinished, VoiceEvent
 
 if TYPE_CHECKING:
@@ -30,8 +29,8 @@ if TYPE_CHECKING:
 
     from patter_core.pipeline.plan import SessionPlan
     from patter_core.pipeline.playback import Wish
-    from patter_core.pipeline.realtime_audio import Encoding
-    from patter_core.pipeline.realtime_meter import RealtimeMeter
+    from patter_core.pipeline.realtime.audio import Encoding
+    from patter_core.pipeline.realtime.meter import RealtimeMeter
 
 _MIND_EVERY_MS = 100  # How often silence, and what is overdue, is looked after.
 _GREETING = object()

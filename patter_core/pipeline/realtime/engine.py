@@ -11,16 +11,16 @@ from urllib.parse import quote
 
 from patter_core.config import setting
 from patter_core.errors import ConfigError, ProviderError
-from patter_core.pipeline.realtime_audio import encoding
-from patter_core.pipeline.realtime_usage import RealtimePrices
+from patter_core.pipeline.realtime.audio import encoding
+from patter_core.pipeline.realtime.usage import RealtimePrices
 from patter_core.pipeline.strangers import plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from patter_core.pipeline.plan import SessionPlan
-    from patter_core.pipeline.realtime_audio import AudioName, Encoding
-    from patter_core.pipeline.realtime_session import RealtimeSession
+    from patter_core.pipeline.realtime.audio import AudioName, Encoding
+    from patter_core.pipeline.realtime.session import RealtimeSession
     from patter_core.pipeline.resources import Resources
     from patter_core.pipeline.tool_use import ToolFace
 
@@ -147,10 +147,10 @@ class OpenAIRealtime:
     ) -> AsyncGenerator[RealtimeSession]:
         """See `VoiceEngine.open`."""
         # They bring the HTTP client; this value must stay as cheap as the front door that has it.
-        from patter_core.pipeline.realtime_conversation import RealtimeConversation
-        from patter_core.pipeline.realtime_meter import RealtimeMeter
-        from patter_core.pipeline.realtime_session import RealtimeSession
-        from patter_core.pipeline.realtime_socket import NAME, Connecting
+        from patter_core.pipeline.realtime.conversation import RealtimeConversation
+        from patter_core.pipeline.realtime.meter import RealtimeMeter
+        from patter_core.pipeline.realtime.session import RealtimeSession
+        from patter_core.pipeline.realtime.socket import NAME, Connecting
 
         try:
             key, audio = self._key(), encoding(self.audio)

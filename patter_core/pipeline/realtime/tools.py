@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
 
-    from patter_core.pipeline.realtime_conversation import RealtimeConversation
-    from patter_core.pipeline.realtime_events import FunctionCall
+    from patter_core.pipeline.realtime.conversation import RealtimeConversation
+    from patter_core.pipeline.realtime.events import FunctionCall
     from patter_core.pipeline.tool_use import ToolUse
 
 _MOST_ROUNDS = 10  # Of tools between two things that the callee says.

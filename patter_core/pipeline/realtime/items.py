@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from patter_core.calls.transcript import Turn
-from patter_core.pipeline.realtime_wire import call_item, message_item, output_item
+from patter_core.pipeline.realtime.wire import call_item, message_item, output_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping

@@ -7,9 +7,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from patter_core.errors import ProviderError
-from patter_core.pipeline import realtime_wire as wire
-from patter_core.pipeline.realtime_failures import SessionExpired
-from patter_core.pipeline.realtime_socket import NAME, RealtimeSocket, connected
+from patter_core.pipeline.realtime import wire
+from patter_core.pipeline.realtime.failures import SessionExpired
+from patter_core.pipeline.realtime.socket import NAME, RealtimeSocket, connected
 from patter_core.pipeline.strangers import plain
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from patter_core.calls.cost import Cost, Usage
     from patter_core.calls.transcript import Turn
-    from patter_core.pipeline.realtime_conversation import RealtimeConversation
-    from patter_core.pipeline.realtime_meter import RealtimeMeter
-    from patter_core.pipeline.realtime_socket import Connecting
+    from patter_core.pipeline.realtime.conversation import RealtimeConversation
+    from patter_core.pipeline.realtime.meter import RealtimeMeter
+    from patter_core.pipeline.realtime.socket import Connecting
     from patter_core.pipeline.resources import Resources
     from patter_core.pipeline.session import VoiceEvent
 

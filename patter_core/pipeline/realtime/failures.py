@@ -6,11 +6,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from patter_core.errors import ProviderError
-from patter_core.pipeline.realtime_socket import NAME, refusal
+from patter_core.pipeline.realtime.socket import NAME, refusal
 
 if TYPE_CHECKING:
-    from patter_core.pipeline.realtime_events import Fault
-    from patter_core.pipeline.realtime_responses import Ask, Responses
+    from patter_core.pipeline.realtime.events import Fault
+    from patter_core.pipeline.realtime.responses import Ask, Responses
 
 _log = logging.getLogger(__name__)
 

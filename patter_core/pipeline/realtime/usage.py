@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from patter_core.pipeline.realtime_events import ResponseUsage, TranscriptionUsage
+    from patter_core.pipeline.realtime.events import ResponseUsage, TranscriptionUsage
 
 _MILLION = 1_000_000
 

@@ -1,0 +1,1 @@
+"""OpenAI Realtime: one socket that hears, thinks and speaks."""
