@@ -6,7 +6,7 @@ HERMES := .venv-hermes
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: demo test test-hermes check format bench clean
+.PHONY: demo test test-hermes check format bench faults soak clean
 
 $(VENV)/.demo: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Patter needs Python 3.11 or newer; set PYTHON=")'
@@ -52,6 +52,12 @@ format: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+faults: $(VENV)/.dev
+	@$(BIN)/python benchmarks/faults.py $(ARGS)
+
+soak: $(VENV)/.dev
+	@$(BIN)/python benchmarks/soak.py $(or $(MINUTES),10)
 
 clean:
 	rm -rf $(VENV) $(HERMES) build dist patter-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -18,7 +18,7 @@ import sys
 import warnings
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -30,9 +30,10 @@ from patter_core.pipeline.turn_settings import TurnSettings
 from patter_core.telephony.twilio.media import TwilioMediaWire
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 
     from patter_core.pipeline.speech_to_text import SpeechEvent
+    from patter_core.telephony.carrier import MediaStarted
 
 warnings.simplefilter("ignore", DeprecationWarning)  # The bench's stubs import audioop.
 sys.path.insert(0, os.environ["BENCH_DIR"])
@@ -76,7 +77,9 @@ class MarkerSTT:
 class StubLLM:
     """A `LanguageModel` that always says the same."""
 
-    async def reply(self, _messages: object, _resources: object) -> AsyncIterator[TextPiece]:
+    async def reply(
+        self, _messages: object, _resources: object, _tools: object = ()
+    ) -> AsyncIterator[TextPiece]:
         """See `LanguageModel.reply`."""
         for chunk in stubs.REPLY_CHUNKS:
             yield TextPiece(chunk)
@@ -98,8 +101,8 @@ class ToneTTS:
 class BenchWire(TwilioMediaWire):
     """The bench's callers each name an account of their own in the stream's start frame."""
 
-    def _start(self, *start: Any) -> Any:  # noqa: ANN401 - as its parent has it
-        started = super()._start(*start)
+    def _start(self, call: str, stream: str, start: Mapping[object, object]) -> MediaStarted | None:
+        started = super()._start(call, stream, start)
         return None if started is None else replace(started, account=_ACCOUNT)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from patter_core.calls.number_facts import facts_of
 from patter_core.home_loop import HomeLoop
 from patter_core.http_session import WorkerResolver, open_http_session
+from patter_core.library_logs import private
 from patter_core.pipeline.resources import Resources
 from patter_core.server.app import bind, serving
 from patter_core.switchboard.call_tools import Toolbox
@@ -136,6 +137,7 @@ class OpenPhone:
         if not settings.carrier.simulated:
             # libphonenumber is loaded now, while there is no audio that would wait for it.
             facts_of(settings.phone_number)
+        stack.enter_context(private(settings.redaction))
         listener = bind(settings.host, settings.port)
         stack.callback(listener.close)
         self._address = _address_of(listener)
@@ -170,6 +172,7 @@ class OpenPhone:
             ),
             pace=pace_of(settings.carrier, settings.clock),
             guests=settings.guests,
+            redaction=settings.redaction,
             resources=resources,
             recordings=recordings,
             toolbox=Toolbox(

@@ -83,6 +83,7 @@ class Patter:
         allow_ports: Collection[int] = (),
         breaker_threshold: int = 5,
         breaker_cooldown_sec: float = 30.0,
+        secrets: Collection[str] = (),
     ) -> None:
         """Describe the phone.
 
@@ -111,6 +112,8 @@ class Patter:
             allow_ports: Ports that they may use beside 80, 443, 8080 and 8443.
             breaker_threshold: After how many failed uses in a row a tool rests; 0 is never.
             breaker_cooldown_sec: How long it rests.
+            secrets: Texts of prompts and context that must not get out: hidden in what the agent
+                says, in results and in logs.
 
         Raises:
             ConfigError: Something is missing or contradicts itself; it says what to do.
@@ -134,6 +137,7 @@ class Patter:
             allow_ports=allow_ports,
             breaker_threshold=breaker_threshold,
             breaker_cooldown_sec=breaker_cooldown_sec,
+            secrets=secrets,
         )
         self._openai_key = openai_key
         self._lock = threading.Lock()

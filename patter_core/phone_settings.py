@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from patter_core.calls.bounds import is_e164
 from patter_core.calls.policy import DialPolicy
+from patter_core.calls.redaction import Redaction, checked_secrets
 from patter_core.clock import Clock, SystemClock
 from patter_core.config import Limits, default_port, setting, state_directory
 from patter_core.errors import ConfigError
@@ -43,6 +44,7 @@ class PhoneSettings:
         allow_ports: Ports that tools may reach beside the usual ones.
         breaker_threshold: After how many failures in a row a tool rests; 0 is never.
         breaker_cooldown_sec: How long it rests.
+        redaction: What must not get out.
     """
 
     carrier: Carrier
@@ -62,6 +64,7 @@ class PhoneSettings:
     allow_ports: tuple[int, ...]
     breaker_threshold: int
     breaker_cooldown_sec: float
+    redaction: Redaction
 
     def url_guard(self) -> UrlGuard:
         """Judges the URLs of tools."""
@@ -91,6 +94,7 @@ def checked_settings(
     allow_ports: Collection[int],
     breaker_threshold: int,
     breaker_cooldown_sec: float,
+    secrets: Collection[str] = (),
 ) -> PhoneSettings:
     """The settings that `Patter(...)` describes, the environment's filled in.
 
@@ -123,7 +127,15 @@ def checked_settings(
         allow_ports=tuple(allow_ports),
         breaker_threshold=breaker_threshold,
         breaker_cooldown_sec=breaker_cooldown_sec,
+        redaction=_redaction(secrets),
     )
+
+
+def _redaction(secrets: Collection[str]) -> Redaction:
+    try:
+        return Redaction(checked_secrets(secrets))
+    except ValueError as error:
+        raise ConfigError(f"secrets: {error}") from error
 
 
 def _ledger(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
+from patter_core.calls.redaction import RedactedStream, Redaction
 from patter_core.errors import ProviderError
 from patter_core.pipeline.language_model import TextPiece, TokensUsed, ToolAsked
 from patter_core.pipeline.sentences import SentenceSplitter
@@ -38,6 +39,7 @@ class Studio:
         voice_sec: How long each piece of audio may take to come.
         ask: Where playback's wishes go.
         ask_tools: Takes the tools that a reply asked for, once it has ended.
+        redaction: What must not be said.
     """
 
     llm: LanguageModel
@@ -49,6 +51,7 @@ class Studio:
     meter: Meter
     ask: Callable[[Sequence[Wish]], None]
     ask_tools: Callable[[AgentTurn, Sequence[ToolRequest]], None]
+    redaction: Redaction = field(default_factory=Redaction)
 
 
 class AgentTurn:
@@ -131,6 +134,7 @@ class AgentTurn:
         self, messages: Sequence[Message], tools: tuple[ToolFace, ...]
     ) -> list[ToolRequest]:
         studio, splitter, written, used = self._studio, SentenceSplitter(), 0, None
+        speakable = RedactedStream(studio.redaction)
         requests: list[ToolRequest] = []
         events = streamed(
             studio.llm,
@@ -146,16 +150,17 @@ class AgentTurn:
                             if self.watch is not None:
                                 self.watch.token()
                             written += len(text)
-                            await self._put(splitter.feed(text))
+                            await self._put(splitter.feed(speakable.feed(text)))
                         case ToolAsked(request=request):
                             written += len(request.name) + len(request.arguments)
+                            await self._put(splitter.feed(speakable.flush()))
                             await self._put(splitter.flush())
                             requests.append(request)
                         case TokensUsed():
                             used = event
                         case _:
                             assert_never(event)
-            await self._put(splitter.flush())
+            await self._put([*splitter.feed(speakable.flush()), *splitter.flush()])
         finally:
             studio.meter.model_answered(messages, written, used)
         if requests and not tools:

@@ -97,6 +97,7 @@ class CascadeSession:
             meter=self._meter,
             ask=self._ask,
             ask_tools=self._tools_asked,
+            redaction=plan.redaction,
         )
         self._tools = ToolTasks(
             plan.tools,
@@ -243,6 +244,7 @@ class CascadeSession:
             case turn_events.Record(text=text, began_ms=began_ms):
                 self._emit(TurnFinished(self._record.user_said(text, began_ms)))
             case turn_events.Speak(text=text):
+                text = self._studio.redaction.redact(text)
                 splitter = SentenceSplitter()
                 self._say([*splitter.feed(text), *splitter.flush()])
             case turn_events.Press(digits=digits):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from patter_core.calls.redaction import Redaction
 from patter_core.pipeline.turn_settings import TurnSettings
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class SessionPlan:
         lead_ms: How far audio is written ahead of what has been played.
         turns: How turns are taken.
         tools: What the agent may use during the call; None for nothing.
+        redaction: What must not be said.
     """
 
     call_id: str
@@ -30,3 +32,4 @@ class SessionPlan:
     lead_ms: int = 160
     turns: TurnSettings = field(default_factory=TurnSettings)
     tools: ToolUse | None = None
+    redaction: Redaction = field(default_factory=Redaction)

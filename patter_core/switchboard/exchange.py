@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from patter_core.calls.redaction import Redaction
 from patter_core.telephony.callref import sign
 from patter_core.telephony.carrier import scope_of
 
@@ -29,6 +30,7 @@ class Exchange:
     Attributes:
         phone_number: The number that rings people, E.164.
         public_url: Where the carrier reaches our door: scheme and host, no slash at the end.
+        redaction: What must not get out.
     """
 
     carrier: Carrier
@@ -45,6 +47,7 @@ class Exchange:
     resources: Resources
     recordings: Recordings
     toolbox: Toolbox
+    redaction: Redaction = field(default_factory=Redaction)
 
     @property
     def scope(self) -> str:

@@ -280,6 +280,7 @@ class Operator:
             first_message=arguments.first_message,
             disclosure=self._exchange.policy.said_first(recording=self.order.recording),
         )
+        plan = replace(plan, redaction=self._exchange.redaction)
         if self.order.recording:
             self._tape = self._exchange.recordings.begin(self.call_id)
         self._conversation = Conversation(
@@ -372,6 +373,7 @@ class Operator:
                 pass
 
     def _turn_finished(self, turn: Turn) -> None:
+        turn = self._redacted(turn)
         self._unwritten.append(turn)
         # The ledger's thread would take the interpreter just when the agent is about to answer.
         asyncio.get_running_loop().call_later(_NOTED_AFTER_SEC, self._write_turns)
@@ -402,7 +404,12 @@ class Operator:
         talk = self._conversation.account()
         # Of the same moment, the note: what a tool did comes before what is said of it.
         turns = sorted((*self._notes, *talk.turns), key=lambda turn: turn.started_ms)
-        return replace(talk, turns=tuple(turns))
+        return replace(talk, turns=tuple(self._redacted(turn) for turn in turns))
+
+    def _redacted(self, turn: Turn) -> Turn:
+        """A turn without what must not get out, whoever said it."""
+        text = self._exchange.redaction.redact(turn.text)
+        return turn if text == turn.text else replace(turn, text=text)
 
     def _settle(self) -> None:
         if not self.settled.done():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
-import resource
-import signal
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -166,34 +167,29 @@ async def test_a_folder_that_takes_no_file_ends_the_recording_alone(
     assert sum("recording ends" in record.message for record in caplog.records) == 1
 
 
-@pytest.fixture
-def file_bytes():
-    """Bounds the size of this process's files: then writing fails as on a full disk."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-
-    def bound(count):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (count, before[1]))
-
-    yield bound
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    signal.signal(signal.SIGXFSZ, ignored)
-
-
-async def test_a_full_disk_ends_the_recording_and_leaves_what_was_heard(
-    recorded, file_bytes, caplog
-):
-    file_bytes(60_000)
-    result = await recorded(ledger=":memory:")
-    assert result.status == "completed"
-    assert 0.5 < seconds(read(result.recording)) < 2
-    assert sum("recording ends" in record.message for record in caplog.records) == 1
+def recorded_on_a_full_disk(*arguments):
+    """In a process of its own: the bound holds for all that a process writes, its log too."""
+    process = Path(__file__).with_name("full_disk_process.py")
+    run = subprocess.run(
+        [sys.executable, str(process), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    return json.loads(run.stdout)
 
 
-async def test_a_disk_that_is_full_from_the_start_leaves_no_file(recorded, file_bytes, tmp_path):
-    file_bytes(100)
-    result = await recorded(ledger=":memory:", recordings=tmp_path / "tapes")
-    assert (result.status, result.recording) == ("completed", None)
+def test_a_full_disk_ends_the_recording_and_leaves_what_was_heard():
+    told = recorded_on_a_full_disk(60_000)
+    assert (told["status"], told["endings"]) == ("completed", 1)
+    assert 0.5 < seconds(read(told["recording"])) < 2
+
+
+def test_a_disk_that_is_full_from_the_start_leaves_no_file(tmp_path):
+    told = recorded_on_a_full_disk(100, tmp_path / "tapes")
+    assert (told["status"], told["recording"]) == ("completed", None)
     assert list((tmp_path / "tapes").iterdir()) == []
 
 

@@ -10,6 +10,7 @@ import math
 import sys
 from typing import TYPE_CHECKING
 
+from patter.cli.calls import add_calls, run_calls
 from patter.cli.mcp import add_mcp, run_mcp
 from patter_core.calls.bounds import DEFAULT_DURATION_SEC
 from patter_core.errors import PatterError
@@ -38,6 +39,8 @@ def _run(options: argparse.Namespace) -> int:
     # Only now: help and mistakes must not wait for what a command needs.
     if options.command == "mcp":
         return run_mcp(options)
+    if options.command == "calls":
+        return run_calls(options)
     if options.command == "policy":
         from patter.cli.policy import run_policy_check
 
@@ -96,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
             "another.",
         )
     )
+    add_calls(commands)
     add_mcp(commands)
     return parser
 
