@@ -11,7 +11,7 @@ import json
 import sys
 import threading
 
-from patter import Patter, PatterTool
+from patter import Patter, PatterTool, ScriptedToolCall
 from patter_core.config import Limits
 from patter_core.telephony.twilio.account import simulated_account
 from tests.calls.kit import PHONE, scripted
@@ -22,6 +22,15 @@ GIVEN = json.loads(sys.argv[1])
 def tell(**line):
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
+
+
+def agent():
+    """One that has the same to say to everything, or one that transfers calls."""
+    number = GIVEN.get("transfer_to")
+    if number is None:
+        return scripted()
+    asked = ScriptedToolCall("transfer_call", {"number": number})
+    return scripted(lambda _messages: asked, transfer_to=number)
 
 
 def make_tool(answered=None):
@@ -42,7 +51,7 @@ def make_tool(answered=None):
         limits=Limits(**GIVEN.get("limits", {})),
     )
     recording = GIVEN.get("recording", False)
-    return PatterTool(phone, scripted(), on_event=on_event, recording=recording), phone
+    return PatterTool(phone, agent(), on_event=on_event, recording=recording), phone
 
 
 ARGUMENTS = {"to": GIVEN.get("to"), "max_duration_sec": 60, "first_message": "Hi."}

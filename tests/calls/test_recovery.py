@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import signal
 import stat
 
+import aiohttp
 import pytest
 
 from patter import PatterTool
@@ -13,7 +15,7 @@ from patter.simulator import Callee
 from patter_core.audio import mulaw
 from patter_core.audio.wav import read
 from patter_core.speech.markers import MarkerDetector
-from tests.calls.kit import CALLEE, bounded, creates, hang_ups, scripted
+from tests.calls.kit import CALLEE, OTHER_CALLEE, bounded, creates, hang_ups, scripted
 
 
 @pytest.fixture
@@ -229,3 +231,36 @@ async def test_recovery_rings_nobody(silent, calling, here, ledger):
     await bounded(tool.start())
     assert len(creates(silent)) == before == 2
     assert silent.live_legs == []
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_after_a_kill_in_the_middle_of_a_transfer_the_leg_is_left_alone(
+    network, calling, here, ledger, done
+):
+    network.add(OTHER_CALLEE, Callee())
+    lines = ["A person, please.", "Hello?"]
+    network.add(CALLEE, Callee(says=lines, rings_sec=0.0, hangs_up_after_sec=6.0))
+    network.faults.hang_ups("hang", after_ending=done)
+    process = await calling("stay", ledger=ledger, transfer_to=OTHER_CALLEE)
+    call_id = await process.comes_to("answered")
+    await network.until(lambda: any("TimeLimit" in r.form for r in network.requests[1:]))
+    await killed(process)
+    tool = here()
+    await bounded(tool.start())
+    result = await bounded(tool._phone.result(call_id))
+    assert (result.status, result.error_code) == ("interrupted", "engine_stopped")
+    assert hang_ups(network) == []
+    (leg,) = network.dials
+    assert leg.transferred_to == [OTHER_CALLEE] * done
+    if done:  # Else the audio went down with the process, and the carrier ended the call.
+        assert leg.live
+        await talked_out(network, leg)
+
+
+async def talked_out(network, leg):
+    """The desk and the callee have nothing more to say to each other."""
+    account = f"{network.account_sid}:{network.auth_token}".encode()
+    headers = {"Authorization": f"Basic {base64.b64encode(account).decode()}"}
+    path = f"/2010-04-01/Accounts/{network.account_sid}/Calls/{leg.sid}.json"
+    async with aiohttp.ClientSession(network.api_base_url, headers=headers) as http:
+        await bounded(http.post(path, data={"Status": "completed"}))
