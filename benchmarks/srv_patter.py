@@ -1,6 +1,6 @@
-"""Patter in the side-by-side bench: `Patter(...).serve(agent)` with providers that take no time.
+r"""Patter in the side-by-side bench: `Patter(...).serve(agent)` with providers that take no time.
 
-    BENCH_PATTER_PY=.venv/bin/python BENCH_PATTER_ADAPTER=$PWD/benchmarks/srv_patter.py \\
+    BENCH_PATTER_PY=.venv/bin/python BENCH_PATTER_ADAPTER=$PWD/benchmarks/srv_patter.py \
         $BENCH_HOME/floor/bin/python $BENCH_DIR/bench.py --targets patter,floor-aiohttp ...
 
 The bench starts this file and tells by `BENCH_DIR` where its `stubs` are. Its callers are let in as
@@ -18,7 +18,7 @@ import sys
 import warnings
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -98,7 +98,7 @@ class ToneTTS:
 class BenchWire(TwilioMediaWire):
     """The bench's callers each name an account of their own in the stream's start frame."""
 
-    def _start(self, *start):
+    def _start(self, *start: Any) -> Any:  # noqa: ANN401 - as its parent has it
         started = super()._start(*start)
         return None if started is None else replace(started, account=_ACCOUNT)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
 
 from patter_core.agent import Agent
-from patter_core.calls.bounds import is_e164
+from patter_core.calls.bounds import FIRST_MESSAGE_CHARS, is_e164
 from patter_core.calls.number_facts import canonical
 from patter_core.calls.result import CallResult, rejected
 from patter_core.calls.tally import DoNotCall
@@ -313,6 +313,7 @@ class Patter:
         ring_timeout_sec: int = 25,
         machine_detection: bool = True,
         recording: bool = False,
+        voicemail_message: str | None = None,
         idempotency_key: str | None = None,
     ) -> LiveCall:
         """Ring somebody; returns once the intent is written, or the call was rejected.
@@ -326,6 +327,8 @@ class Patter:
             ring_timeout_sec: How long it rings, 5 to 600.
             machine_detection: Whether the carrier tells who or what answered.
             recording: Whether the call is recorded; `result.recording` says where.
+            voicemail_message: What is said, after the beep, to a machine that answers; the call
+                is ended then. None has the agent talk to whoever, or whatever, answers.
             idempotency_key: The same key joins or replays the same call.
 
         Raises:
@@ -344,6 +347,7 @@ class Patter:
             ring_timeout_sec=ring_timeout_sec,
             machine_detection=machine_detection,
             recording=recording,
+            voicemail_message=voicemail_message,
         )
         return await self.place(order)
 
@@ -380,6 +384,7 @@ class Patter:
         ring_timeout_sec: int = 25,
         machine_detection: bool = True,
         recording: bool = False,
+        voicemail_message: str | None = None,
     ) -> Order | CallResult:
         """Check what was asked for: an order, or the `rejected` result that names the field."""
         # pydantic costs as much to import as everything else of ours, so not before it is needed.
@@ -390,6 +395,7 @@ class Patter:
             checked = parse_arguments(arguments, default_duration_sec=default_duration_sec)
             key = _key(idempotency_key)
             _check_ring_timeout(ring_timeout_sec)
+            message = _message(voicemail_message, machine_detection=machine_detection)
         except ArgumentError as error:
             return rejected(_asked_for(arguments), "invalid_arguments", str(error))
         return Order(
@@ -402,6 +408,7 @@ class Patter:
             ring_timeout_sec=ring_timeout_sec,
             machine_detection=machine_detection,
             recording=recording,
+            voicemail_message=message,
         )
 
     async def result(self, call: str) -> CallResult | None:
@@ -505,6 +512,19 @@ def _as_result(row: CallRow) -> CallResult:
 def _check_ring_timeout(seconds: int) -> None:
     if not 5 <= seconds <= 600:
         raise ArgumentError("ring_timeout_sec", "'ring_timeout_sec' must be from 5 to 600")
+
+
+def _message(text: str | None, *, machine_detection: bool) -> str | None:
+    if text is None or (isinstance(text, str) and not text.strip()):
+        return None
+    if not (isinstance(text, str) and len(text) <= FIRST_MESSAGE_CHARS):
+        advice = f"must be text of at most {FIRST_MESSAGE_CHARS} characters"
+        raise ArgumentError("voicemail_message", f"'voicemail_message' {advice}")
+    if not machine_detection:
+        raise ArgumentError(
+            "voicemail_message", "'voicemail_message' needs machine_detection, which is off"
+        )
+    return text.strip()
 
 
 def _asked_for(arguments: Any) -> str:  # noqa: ANN401 - a stranger's

@@ -13,6 +13,8 @@ import traceback
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from patter_core.home_loop import HomeLoop
 
 _log = logging.getLogger(__name__)
@@ -61,7 +63,10 @@ class Watchdog:
 
     def _report(self, stalled_sec: float) -> None:
         # The file, line and name of each frame, never its source: that may hold somebody's words.
-        frame = sys._current_frames().get(self._home.thread_id)  # noqa: SLF001 - the documented way
-        stack = traceback.extract_stack(frame, limit=_MOST_FRAMES) if frame is not None else []
+        frames = sys._current_frames()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        frame = frames.get(self._home.thread_id)
+        stack: Sequence[traceback.FrameSummary] = (
+            traceback.extract_stack(frame, limit=_MOST_FRAMES) if frame is not None else []
+        )
         where = "\n".join(f"  {each.filename}:{each.lineno} in {each.name}" for each in stack)
         _log.error("The engine's loop has stood still for %.1f s:\n%s", stalled_sec, where)

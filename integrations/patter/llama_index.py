@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from patter.extras import needs_extra
 from patter_core.calls.arguments import CallArguments
@@ -133,7 +133,9 @@ class PhoneCallTool(FunctionTool):
         return ToolOutput(
             content=result.to_json(),
             tool_name=self.phone_tool.name,
-            raw_input=asked if isinstance(asked, dict) else {"input": asked},
+            raw_input=cast("dict[str, Any]", asked)
+            if isinstance(asked, dict)
+            else {"input": asked},
             raw_output=result.to_dict(),
             is_error=result.is_error,
         )

@@ -369,7 +369,7 @@ class AdapterSuite:
             tool = self.make_tool(everybodys)
             one_by_one = [self.finished(tool, BOOK) for _ in range(3)]
             with ThreadPoolExecutor(3) as threads:
-                together = list(threads.map(lambda _: self.finished(tool, BOOK), range(3)))
+                together = list(threads.map(self.finished, [tool] * 3, [BOOK] * 3))
         statuses = [run.envelopes[0]["status"] for run in one_by_one + together]
         assert statuses == ["completed"] * 6
         assert len(network.dials) == 6

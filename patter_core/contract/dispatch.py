@@ -88,7 +88,7 @@ def read_tool_call(tool_call: object, api: Api | None = None) -> AskedCall:
             f"nor a tool_use block of Anthropic's: {type(tool_call).__name__}"
         )
     return AskedCall(
-        api=cast("Api", known),
+        api=known,
         tool_call_id=tool_call_id,
         name=name,
         arguments=cast("Mapping[str, Any] | str", {} if arguments is None else arguments),

@@ -53,6 +53,7 @@ class PatterTool:
         description: str = DESCRIPTION,
         max_duration_sec: int = DEFAULT_DURATION_SEC,
         recording: bool = False,
+        voicemail_message: str | None = None,
         approve: Approve | None = None,
         on_event: OnEvent | None = None,
     ) -> None:
@@ -65,6 +66,8 @@ class PatterTool:
             description: What the model reads about it.
             max_duration_sec: A call's duration when the model does not say; 1 to 1800.
             recording: Whether calls are recorded; `result.recording` says where.
+            voicemail_message: What is said, after the beep, to a machine that answers; None has
+                the agent talk to it.
             approve: Asked before each call; `CallRequest` in, yes, no or a reason for no out.
             on_event: Hears of everything that happens, in order, on the guest loop.
 
@@ -88,6 +91,7 @@ class PatterTool:
         self._agent = agent if isinstance(agent, Agent) else phone.agent(**(agent or {}))
         self._max_duration_sec = max_duration_sec
         self._recording = recording
+        self._voicemail_message = voicemail_message
         self._approve = approve
         self._on_event = on_event
         if not phone.policy.disclosure and not phone.simulated:
@@ -332,6 +336,7 @@ class PatterTool:
             approve=self._approve,
             default_duration_sec=self._max_duration_sec,
             recording=self._recording,
+            voicemail_message=self._voicemail_message,
         )
 
 

@@ -173,10 +173,9 @@ class AgentTurn:
             await self._room.acquire()
             if self._dropped:
                 return
-            first = not self._text
             self._text.append(piece)
             self._written.put_nowait(piece)
-            if first:
+            if len(self._text) == 1:
                 # The voice begins now, even if the model has more words at hand.
                 await asyncio.sleep(0)
 

@@ -192,6 +192,10 @@ class CascadeSession:
         """
         self._tell(turn_events.FinishAsked(reason))
 
+    def leave_message(self, text: str, reason: str) -> None:
+        """See `VoiceSession.leave_message`."""
+        self._tell(turn_events.MessageAsked(text, reason))
+
     def send_digits(self, digits: str) -> None:
         """See `VoiceSession.send_digits`. ValueError: something is no key."""
         dtmf.tones(digits)

@@ -81,6 +81,7 @@ class RealtimeConversation:
         self._keys_pressed = 0
         self._reason: str | None = None  # Why the conversation is to be over.
         self._over = self._owed_at_finish = False
+        self._to_a_machine = False  # It is not listened to: nothing it says is an answer.
 
     # --- the connection ----------------------------------------------------------------------
 
@@ -114,9 +115,10 @@ class RealtimeConversation:
         self._items.settle_agents(except_for=self._under_way(cut=False))
         self._items.settle_users()
         asked = self.responses.lost()
-        if asked is not None and asked.words is not None:
-            if asked.owner is not _GREETING or self.speech.started_ms is None:
-                self.responses.say(asked.words, owner=asked.owner, first=True)
+        greeted = self.speech.started_ms is not None
+        words = asked.words if asked is not None else None
+        if asked is not None and words is not None and not (asked.owner is _GREETING and greeted):
+            self.responses.say(words, owner=asked.owner, first=True)
         if self._recent.lost(self.speech.now_ms):
             return  # The next connection hears it again, and answers.
         if self._items.awaits_answer and not self._tools.running:
@@ -143,6 +145,16 @@ class RealtimeConversation:
                 self._configure_detection()
             self._see_whether_over()
 
+    def leave_message(self, text: str, reason: str) -> None:
+        """See `VoiceSession.leave_message`."""
+        if self._reason is None:
+            self._interrupt()
+            self._reason, self._to_a_machine = reason, True
+            self.responses.say_only(text)
+            if not self._opening.under_way:
+                self._configure_detection()
+            self._ask_next()
+
     def send_digits(self, digits: str) -> None:
         """See `VoiceSession.send_digits`."""
         self._keys.append(tones(digits))
@@ -157,7 +169,7 @@ class RealtimeConversation:
 
     def hear_audio(self, audio: bytes) -> None:
         """See `VoiceSession.hear_audio`."""
-        if self._send is not None:
+        if self._send is not None and not self._to_a_machine:
             self._send(wire.append_audio(self._encoding.to_service(audio)))
         self._recent.add(audio, missed=self._send is None)
         self._meter.hear(audio)
@@ -449,7 +461,7 @@ class RealtimeConversation:
 
     def _see_whether_over(self) -> None:
         """Once the last word was heard, the conversation is over."""
-        if self._over or self._reason is None or self.responses.expecting or self._keys:
+        if self._over or self._reason is None or not self.responses.idle or self._keys:
             return
         if self.speech.silent:
             self._over = True

@@ -136,6 +136,14 @@ class Responses:
         self.owed = self.callee_speaks = False
         return taken
 
+    def say_only(self, words: str) -> None:
+        """Have these words said next, whoever speaks, and nothing after them."""
+        self._sayings.clear()
+        self._reply = None
+        self.owed = self.callee_speaks = False
+        self.say(words)
+        self._closed = True
+
     def stop(self) -> None:
         """Ask for nothing more. What was asked for already may still come."""
         self._closed = True

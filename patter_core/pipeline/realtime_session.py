@@ -96,6 +96,11 @@ class RealtimeSession:
         """See `VoiceSession.finish`."""
         self._conversation.finish(reason)
 
+    def leave_message(self, text: str, reason: str) -> None:
+        """See `VoiceSession.leave_message`."""
+        self._conversation.leave_message(text, reason)
+        self._note()
+
     def send_digits(self, digits: str) -> None:
         """See `VoiceSession.send_digits`."""
         self._conversation.send_digits(digits)

@@ -30,22 +30,39 @@ _MOST_WAITING = 3_000  # Frames that nobody takes: a minute of audio.
 
 
 class RealtimeSocket:
-    """An open connection. `send` never waits; `write` and `frames` do the work."""
+    """An open connection. `send` never waits.
+
+    What the connection takes is written at once, not by a task that has to be woken first; what it
+    does not take waits for `write`.
+    """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         """Use `socket`, which stays the opener's to close."""
         self._socket = socket
         self._outbox: deque[str] = deque()
         self._wake = asyncio.Event()
+        self._full = False
 
     def send(self, frame: str) -> None:
         """Send `frame` after those before it; nothing happens once the connection is lost."""
-        if len(self._outbox) < _MOST_WAITING:
-            self._outbox.append(frame)
-            self._wake.set()
+        if self._full or self._outbox:
+            if len(self._outbox) < _MOST_WAITING:
+                self._outbox.append(frame)
+            return
+        sending = self._socket.send_str(frame)
+        try:
+            sending.send(None)
+        except StopIteration:
+            return
+        except (aiohttp.ClientError, OSError):
+            return  # The reader notices too.
+        # It took this one, and only waits until it would take another.
+        sending.close()
+        self._full = True
+        self._wake.set()
 
     async def write(self) -> None:
-        """Send what there is to send until cancelled, or until the connection is lost."""
+        """Send what had to wait until cancelled, or until the connection is lost."""
         while True:
             await self._wake.wait()
             self._wake.clear()
@@ -59,6 +76,7 @@ class RealtimeSocket:
                 await self._socket.send_str(self._outbox.popleft())
         except (aiohttp.ClientError, OSError):
             return False
+        self._full = False
         return True
 
     async def frame(self) -> str | None:

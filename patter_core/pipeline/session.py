@@ -89,6 +89,13 @@ class VoiceSession(Protocol):
         """
         ...
 
+    def leave_message(self, text: str, reason: str) -> None:
+        """Stop whatever is being said, say `text` to a machine that records it: then it is over.
+
+        Nothing that is heard meanwhile interrupts, or is answered.
+        """
+        ...
+
     def send_digits(self, digits: str) -> None:
         """Press keys, as tones in the audio, after what is being said: see `audio.dtmf.tones`."""
         ...

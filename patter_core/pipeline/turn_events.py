@@ -50,6 +50,14 @@ class FinishAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class MessageAsked:
+    """A machine listens: say these words to it, at once and to their end; then it is over."""
+
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class ToolsAsked:
     """A reply asked for tools, all of which run now. Comes before its turn ended."""
 
@@ -88,6 +96,7 @@ TurnEvent = (
     | SayingWithdrawn
     | DigitsAsked
     | FinishAsked
+    | MessageAsked
     | ToolsAsked
     | ToolsAnswered
     | AgentBegan

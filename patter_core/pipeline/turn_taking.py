@@ -31,6 +31,7 @@ from patter_core.pipeline.turn_events import (
     GoOn,
     HoldBack,
     LetGo,
+    MessageAsked,
     Press,
     Record,
     Reply,
@@ -111,6 +112,7 @@ class TurnTaking:
         self._asked_ahead = False  # So did the thought that is yet to be said.
         self._replied = False  # Something was said since the callee was answered last.
         self._ending: str | None = None  # Why, once the conversation is to be over.
+        self._to_a_machine = False  # What is said is a message that nobody answers.
 
         self._callee: Literal["quiet", "speaking", "paused"] = "quiet"
         self._began_ms: int | None = None  # When the utterance began whose words are to come.
@@ -134,6 +136,10 @@ class TurnTaking:
         match event:
             case Started():
                 self._start()
+            case SpeechBegan() | SpeechPaused() if self._to_a_machine:
+                pass  # It does not listen to us, nor we to it.
+            case SpeechEnded(text=text) if self._to_a_machine:
+                self._overheard(text)
             case SpeechBegan():
                 self._speech_began()
             case SpeechPaused():
@@ -148,6 +154,8 @@ class TurnTaking:
                 self._enqueue(_Queued(kind="digits", text=digits))
             case FinishAsked(reason=reason):
                 self._end(reason)
+            case MessageAsked(text=text, reason=reason):
+                self._leave_message(text, reason)
             case ToolsAsked():
                 self._tools_asked()
             case ToolsAnswered():
@@ -200,9 +208,13 @@ class TurnTaking:
     def _begin_what_can_begin(self) -> None:
         if not self._started or self._over:
             return
+        if self._agent == "quiet":
+            self._begin_a_turn()
         if self._agent != "quiet":
             self._think_ahead()
-        elif self._queue and self._queue[0].kind == "digits" and not self._greeting:
+
+    def _begin_a_turn(self) -> None:
+        if self._queue and self._queue[0].kind == "digits" and not self._greeting:
             self._take_next()  # A machine that recites its menu can be pressed keys at any time.
         elif self._ending is not None and self._nothing_left_to_say():
             self._finish(self._ending)
@@ -305,6 +317,27 @@ class TurnTaking:
             self._ending = reason
             self._greeting = ""
             self._queue = deque(item for item in self._queue if item.kind != "progress")
+
+    def _leave_message(self, text: str, reason: str) -> None:
+        """Nothing else matters any more: not what is being said, and not what will be."""
+        if self._to_a_machine or self._over:
+            return
+        self._to_a_machine, self._ending = True, reason
+        if self._agent == "audible":
+            self._commands.append(CutOff())
+        elif self._agent == "preparing":
+            self._commands.append(TakeBack())
+        self._agent, self._held, self._cut_by_sound = "quiet", False, False
+        self._callee, self._began_ms = "quiet", None
+        self._greeting = ""
+        self._queue.clear()
+        self._unanswered, self._tools_due = [], False
+        self._take_turn("goodbye", Speak(text))
+
+    def _overheard(self, text: str) -> None:
+        """A machine's words, which come late: they belong into the record all the same."""
+        if text.strip():
+            self._commands.append(Record(text.strip(), self._now))
 
     def _nothing_left_to_say(self) -> bool:
         """Whether a conversation that is to be over is."""

@@ -166,8 +166,13 @@ class ScriptedModelServer:
             }
             for number, call in calls
         ]
-        part = {"type": "output_text", "text": text, "annotations": []}
-        said = {"type": "message", "role": "assistant", "status": "completed", "content": [part]}
+        part: dict[str, Any] = {"type": "output_text", "text": text, "annotations": []}
+        said: dict[str, Any] = {
+            "type": "message",
+            "role": "assistant",
+            "status": "completed",
+            "content": [part],
+        }
         number = next(self._numbers)
         return web.json_response(
             {
@@ -193,7 +198,12 @@ class ScriptedModelServer:
 
     async def _assistant(self, request: web.Request) -> web.Response:
         body = await self._read(request)
-        shown = {"id": "asst_1", "object": "assistant", "created_at": 0, "metadata": {}}
+        shown: dict[str, Any] = {
+            "id": "asst_1",
+            "object": "assistant",
+            "created_at": 0,
+            "metadata": {},
+        }
         return web.json_response(shown | body)
 
     async def _thread(self, request: web.Request) -> web.Response:
@@ -236,7 +246,7 @@ class ScriptedModelServer:
             run |= {"status": "requires_action", "required_action": action}
         else:
             run |= {"status": "completed", "required_action": None}
-            value = {"type": "text", "text": {"value": text, "annotations": []}}
+            value: dict[str, Any] = {"type": "text", "text": {"value": text, "annotations": []}}
             self._said.insert(
                 0,
                 {

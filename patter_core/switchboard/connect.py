@@ -144,6 +144,13 @@ class Conversation:
         self._session.say(text)
         return True
 
+    def leave_message(self, text: str, reason: str) -> bool:
+        """Say nothing but `text`, to a machine; whether there is a conversation to say it in."""
+        if self._session is None or self.link is None:
+            return False
+        self._session.leave_message(text, reason)
+        return True
+
     def finish(self, reason: str) -> None:
         """Say to its end what is being said; then `on_over` hears `reason`."""
         if self._session is not None:

@@ -82,6 +82,8 @@ class Operator:
             rung=order.arguments.to if order.arriving is None else None,
         )
         self._notes: list[Turn] = []
+        self._message_left = False
+        self._unwritten: list[Turn] = []
 
     # --- for those who wait ------------------------------------------------------------------
 
@@ -184,6 +186,19 @@ class Operator:
                 self._announce()
             for effect in effects:
                 self._perform(effect)
+            self._leave_message()
+
+    def _leave_message(self) -> None:
+        """A machine answered, and records by now: say the message to it, once, and nothing else.
+
+        The verdict may be there before the audio.
+        """
+        message = self.order.voicemail_message
+        if message is None or self._message_left or self._call.answered_by != "machine":
+            return
+        if self._conversation is not None and not self.ending:
+            reason = "It left a message on the voicemail"
+            self._message_left = self._conversation.leave_message(message, reason)
 
     def _apply(self, event: CallEvent) -> tuple[Effect, ...]:
         return self._call.apply(event, self._exchange.clock.now())
@@ -359,10 +374,16 @@ class Operator:
 
     def _turn_finished(self, turn: Turn) -> None:
         turn = self._redacted(turn)
+        self._unwritten.append(turn)
         # The ledger's thread would take the interpreter just when the agent is about to answer.
-        loop = asyncio.get_running_loop()
-        loop.call_later(_NOTED_AFTER_SEC, self._exchange.ledger.note_turn, self.call_id, turn)
+        asyncio.get_running_loop().call_later(_NOTED_AFTER_SEC, self._write_turns)
         self.audience.tell(TurnSpoken(call_id=self.call_id, turn=turn))
+
+    def _write_turns(self) -> None:
+        turns, self._unwritten = self._unwritten, []
+        for turn in turns:
+            if not self.result.done():  # Which holds them all.
+                self._exchange.ledger.note_turn(self.call_id, turn)
 
     def _talked_out(self, reason: str) -> None:
         """The agent is done: why belongs into the transcript, and the call is ended."""
@@ -420,6 +441,7 @@ class Operator:
         Its row stays open, so that the next start ends what may be left of it.
         """
         self._apply(machine.EngineStopping())
+        self._write_turns()
         self._answer(self._result_now(self._talk()))
 
     def _result_now(self, talk: TalkAccount) -> CallResult:

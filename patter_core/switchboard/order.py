@@ -30,6 +30,7 @@ class Order:
         ring_timeout_sec: How long it rings.
         machine_detection: Whether the carrier should tell who or what answers.
         recording: Whether the call is recorded.
+        voicemail_message: What is said to a machine that answers, before the call is ended.
         arriving: The carrier's id of a call that somebody made to us; None for one that we make.
     """
 
@@ -42,6 +43,7 @@ class Order:
     ring_timeout_sec: int = 25
     machine_detection: bool = True
     recording: bool = False
+    voicemail_message: str | None = None
     arriving: str | None = None
 
     @property

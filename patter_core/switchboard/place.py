@@ -247,6 +247,7 @@ async def dial(order: Order, call_id: str, exchange: Exchange) -> CallEvent:
         answer_url=exchange.webhook_url("answer", call_id),
         status_url=exchange.webhook_url("status", call_id),
         machine_url=(exchange.webhook_url("machine", call_id) if order.machine_detection else None),
+        await_beep=order.voicemail_message is not None,
         ring_timeout_sec=order.ring_timeout_sec,
         time_limit_sec=ceil(order.arguments.max_duration_sec + exchange.limits.carrier_margin_sec),
     )

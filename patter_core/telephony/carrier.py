@@ -43,6 +43,7 @@ class DialRequest:
         status_url: What it tells about progress.
         machine_url: What it tells about who answered; None leaves that undetected.
         ring_timeout_sec: How long it rings before it gives up.
+        await_beep: Whether the news that a machine answered should wait until it would record.
         time_limit_sec: After how long the carrier ends the call by itself.
     """
 
@@ -53,6 +54,7 @@ class DialRequest:
     machine_url: str | None
     ring_timeout_sec: int
     time_limit_sec: int
+    await_beep: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -510,6 +510,17 @@ def test_the_model_thinks_ahead_while_the_reply_that_asked_is_heard():
     assert course.commands == [ThinkAhead(), Reply((), thought=True)]
 
 
+def test_the_model_thinks_ahead_while_progress_is_heard():
+    course = at_work(speak_ms=1_000)
+    course.wait(2_000)
+    course.tell(SpeechBegan())
+    course.tell(SayAsked("I look.", "another tool"))
+    course.tell(ToolsAnswered())
+    course.wait(300)
+    course.tell(SpeechEnded(""))
+    assert course.take() == [Speak("I look."), ThinkAhead()]
+
+
 def test_a_thought_is_forgotten_for_words_and_kept_for_a_cough():
     course = at_work(speak_ms=3_000)
     course.tell(ToolsAnswered())

@@ -7,11 +7,11 @@ import time
 
 import pytest
 
-from patter import Patter, PatterTool
+from patter import Patter, PatterTool, Tool
 from patter.simulator import Callee, PhoneNetwork
 from patter_core.pipeline.realtime import OpenAIRealtime
-from patter_core.simulator import ScriptedRealtimeServer
-from tests.calls.kit import CALLEE, PHONE, Events, bounded, creates, said
+from patter_core.simulator import ScriptedRealtimeServer, ToolCall
+from tests.calls.kit import CALLEE, OTHER_CALLEE, PHONE, Events, bounded, creates, said
 from tests.realtime.realtime_kit import came, check_client_events, of_type
 
 LONG = "This is a rather long sentence, which nobody will ever want to hear to its very end."
@@ -26,13 +26,14 @@ async def network():
         assert network.violations == []
 
 
-async def call(network, server, *, greeting="Hi.", engine=None, **options):
+async def call(network, server, *, greeting="Hi.", engine=None, voicemail_message=None, **options):
     """One call on a phone of its own, which is closed again."""
     phone = Patter(
         carrier=network.twilio(), phone_number=PHONE, ledger=":memory:", clock=network.clock
     )
     voice = OpenAIRealtime(base_url=server.base_url, api_key="sk-test", **(engine or {}))
-    tool = PatterTool(phone, agent={"engine": voice})
+    agent = {"engine": voice}
+    tool = PatterTool(phone, agent=agent, voicemail_message=voicemail_message)
     try:
         return await bounded(tool.execute(to=CALLEE, first_message=greeting, **options))
     finally:
@@ -101,6 +102,16 @@ async def test_a_voicemail_is_spoken_to(network, new_server):
     result = await call(network, server, greeting="Ann here.")
     assert (result.status, result.error, result.answered_by) == ("completed", None, "machine")
     assert ("agent", "Ann here.") in said(result)
+
+
+async def test_a_voicemail_is_left_a_message_and_nothing_else(network, new_server):
+    network.add(CALLEE, Callee(behave="voicemail", listens_sec=30.0))
+    server = await new_server(lambda _view: "Good day. " * 40)
+    message = "Please call me back."
+    result = await call(network, server, greeting="Ann here.", voicemail_message=message)
+    assert (result.status, result.answered_by, result.ended_by) == ("completed", "machine", "agent")
+    assert [text for role, text in said(result) if role == "agent"][-1] == message
+    assert server.refusals == []
 
 
 async def test_a_refused_key_rings_nobody(network, new_server):
@@ -201,3 +212,77 @@ async def test_every_trouble_at_every_event_gives_one_result_and_leaves_nothing_
                 check_client_events(server.received)
                 await network.until(lambda: not network.live_legs)
         assert network.violations == []
+
+
+# --- tools, by the same executor as everywhere -----------------------------------------------
+
+
+async def call_with_tools(network, server, tools, **options):
+    """One call whose agent has tools, and may end it."""
+    phone = Patter(
+        carrier=network.twilio(), phone_number=PHONE, ledger=":memory:", clock=network.clock
+    )
+    voice = OpenAIRealtime(base_url=server.base_url, api_key="sk-test")
+    tool = PatterTool(phone, agent={"engine": voice, "tools": tools})
+    try:
+        return await bounded(tool.execute(to=CALLEE, first_message="Hi.", **options))
+    finally:
+        await bounded(phone.aclose())
+
+
+async def test_a_developers_tool_is_run_and_the_agent_ends_the_call(network, new_server):
+    asked = []
+
+    async def opening_hours(arguments, _context):
+        asked.append(dict(arguments))
+        return "from nine to five"
+
+    hours = Tool(
+        name="opening_hours",
+        description="When a shop is open.",
+        parameters={
+            "type": "object",
+            "properties": {"day": {"type": "string"}},
+            "required": ["day"],
+            "additionalProperties": False,
+        },
+        handler=opening_hours,
+        strict=True,
+    )
+    network.add(CALLEE, Callee(says=["When are you open on Monday?", "Thanks!", "Still there?"]))
+    server = await new_server(
+        [
+            ToolCall("opening_hours", {"day": "Monday"}),
+            "From nine to five.",
+            {"content": "Goodbye.", "tool_calls": [ToolCall("end_call", {"reason": "Done"})]},
+        ]
+    )
+    result = await call_with_tools(network, server, [hours])
+    assert asked == [{"day": "Monday"}]
+    assert (result.status, result.ended_by) == ("completed", "agent")
+    assert said(result)[:5] == [
+        ("agent", "Hi."),
+        ("user", "When are you open on Monday?"),
+        ("agent", "From nine to five."),
+        ("user", "Thanks!"),
+        ("agent", "Goodbye."),
+    ]
+    assert network.dials[0].heard[-1] == "Goodbye.", "the last words were heard to their end"
+    assert [refusal.count("strict") for refusal in server.refusals] == [1]
+
+
+async def test_the_agent_transfers_the_call(network, new_server):
+    network.add(CALLEE, Callee(says=["A human, please.", "Thanks."]))
+    network.add(OTHER_CALLEE, Callee(says=["Yes?"]))
+    server = await new_server([ToolCall("transfer_call", {"number": OTHER_CALLEE}), "One moment."])
+    phone = Patter(
+        carrier=network.twilio(), phone_number=PHONE, ledger=":memory:", clock=network.clock
+    )
+    voice = OpenAIRealtime(base_url=server.base_url, api_key="sk-test")
+    tool = PatterTool(phone, agent={"engine": voice, "transfer_to": OTHER_CALLEE})
+    try:
+        result = await bounded(tool.execute(to=CALLEE, first_message="Hi."))
+    finally:
+        await bounded(phone.aclose())
+    assert (result.status, result.ended_by) == ("completed", "agent")
+    assert network.dials[0].transferred_to == [OTHER_CALLEE]

@@ -67,7 +67,9 @@ class LangChainLLM:
         tools: tuple[ToolFace, ...] = (),  # noqa: ARG002 - it brings its own
     ) -> AsyncIterator[ReplyEvent]:
         """See `LanguageModel.reply`; the tools that it uses are its own."""
-        history = [_CLASSES[message.role](message.text) for message in spoken(messages)]
+        history: list[BaseMessage] = [
+            _CLASSES[message.role](message.text) for message in spoken(messages)
+        ]
         return self._elsewhere.stream(
             lambda: self._think(history), resources, name="langchain", stall_sec=self.stall_sec
         )

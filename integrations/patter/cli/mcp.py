@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from patter_core.phone import Patter
 
 
-def add_mcp(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_mcp(commands: Any) -> None:  # noqa: ANN401 - argparse keeps the type to itself
     """Describe the command."""
     mcp = commands.add_parser(
         "mcp",

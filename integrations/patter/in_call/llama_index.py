@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from patter.extras import needs_extra
 from patter_core.errors import ConfigError
@@ -43,7 +43,7 @@ def in_call_tool(tool: BaseTool, **options: Any) -> Tool:
     return Tool(
         name=tool.metadata.get_name(),
         description=tool.metadata.description,
-        parameters=tool.metadata.get_parameters_dict(),
+        parameters=cast("dict[str, Any]", tool.metadata.get_parameters_dict()),  # pyright: ignore[reportUnknownMemberType]
         handler=handler,
         **options,
     )

@@ -259,7 +259,7 @@ def _dial_form(request: DialRequest) -> _Pairs:
     ]
     if request.machine_url is not None:
         form += [
-            ("MachineDetection", "Enable"),
+            ("MachineDetection", "DetectMessageEnd" if request.await_beep else "Enable"),
             ("AsyncAmd", "true"),  # Or the callee hears nothing until the verdict.
             ("AsyncAmdStatusCallback", request.machine_url),
             ("AsyncAmdStatusCallbackMethod", "POST"),
