@@ -579,7 +579,7 @@ async def _full() -> Tally:
 
 
 async def _wall(days: int) -> Tally:
-    async with _live(TALKS) as (made, live, _):
+    async with _live(TALKS) as (made, _, _):
         made.network.clock._wall += timedelta(days=days)
     return made.tally
 

@@ -70,7 +70,7 @@ async def leave(*, fork: bool = False) -> None:
     if fork and os.fork() == 0:
         sys.exit(0)
     if fork:
-        os.wait()
+        os.wait()  # noqa: ASYNC222 - the child has nothing to do
 
 
 async def full() -> None:

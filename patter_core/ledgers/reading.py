@@ -27,7 +27,8 @@ def recorded_calls(
     """
     if not path.exists():
         return []
-    where, values = "1", ()
+    where = "1"
+    values: tuple[str, ...] = ()
     if call:
         where, values = "call_id = ? OR key = ?", (call, call)
     newest = f"rowid IN (SELECT rowid FROM calls WHERE {where} ORDER BY rowid DESC LIMIT {limit:d})"  # noqa: S608 - ours
