@@ -88,7 +88,7 @@ def creates() -> list[Fault]:
         Fault(
             "create: no DNS",
             "a host that does not exist",
-            lambda: _elsewhere("http://nobody.invalid"),
+            lambda: _elsewhere("https://nobody.invalid"),
         ),
         Fault(
             "hang-up: 503 once",
@@ -547,19 +547,22 @@ async def _read_only() -> Tally:
     return made.tally
 
 
+def _tear(log: Path) -> None:
+    log.write_bytes((log.read_bytes() if log.exists() else b"") + os.urandom(2_000))
+
+
 async def _torn() -> Tally:
     async with _processes() as (network, start, tally, ledger):
         process = await start("stay", key="k")
         await process.comes_to("answered")
         await process.killed()
-        log = Path(f"{ledger}-wal")
-        log.write_bytes(log.read_bytes() + os.urandom(2_000) if log.exists() else os.urandom(2_000))
+        await asyncio.to_thread(_tear, Path(f"{ledger}-wal"))
         await _recovered(network, tally, ledger)
     return tally
 
 
 async def _full() -> Tally:
-    async with _processes() as (network, start, tally, _ledger):
+    async with _processes() as (network, start, tally, _):
         process = await start("full", key="k")
         result = await process.says("result")
         expected = (result["status"], result["error_code"]) == ("failed", "internal")
@@ -576,7 +579,7 @@ async def _full() -> Tally:
 
 
 async def _wall(days: int) -> Tally:
-    async with _live(TALKS) as (made, _live_call, _):
+    async with _live(TALKS) as (made, _, _):
         made.network.clock._wall += timedelta(days=days)
     return made.tally
 
