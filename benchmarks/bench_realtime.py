@@ -29,7 +29,7 @@ from patter_core.pipeline.realtime.engine import OpenAIRealtime
 from patter_core.pipeline.resources import Resources
 from patter_core.pipeline.session import ClearAudio, PlayAudio, PlayMark, VoiceEvent
 from patter_core.pipeline.turn_settings import TurnSettings
-from patter_core.server.media import SocketLink
+from patter_core.server.media_link import SocketLink
 from patter_core.simulator import ScriptedRealtimeServer
 from patter_core.telephony.carrier import MediaAudio, MediaMark
 from patter_core.telephony.twilio.media import TwilioMediaWire
