@@ -26,7 +26,7 @@ from patter import DialPolicy, Patter, PatterTool, Twilio
 from patter.simulator import Callee, PhoneNetwork
 from patter_core.errors import ProviderError
 from patter_core.pipeline.language_model import TextPiece
-from patter_core.pipeline.realtime import OpenAIRealtime
+from patter_core.pipeline.realtime.engine import OpenAIRealtime
 from patter_core.simulator import ScriptedRealtimeServer, ToolCall
 from patter_core.speech import markers
 from tests.calls.kit import CALLEE, PHONE, scripted
