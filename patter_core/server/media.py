@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, cast
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
 
@@ -20,11 +21,10 @@ from patter_core.telephony.carrier import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
 
     from patter_core.clock import Clock
     from patter_core.config import Limits
-    from patter_core.server.media_link import Transport
     from patter_core.switchboard.connect import Conversation
     from patter_core.switchboard.desk import Desk
     from patter_core.switchboard.operator import Operator
@@ -58,6 +58,7 @@ class MediaDoor:
             max_msg_size=exchange.limits.frame_bytes,
             compress=False,
             timeout=2.0,
+            autoping=False,  # See `_texts`.
             # Of a side that is gone without a word nothing is heard, not even that it is gone.
             heartbeat=exchange.limits.heartbeat_sec,
         )
@@ -77,7 +78,6 @@ class MediaDoor:
         async with asyncio.TaskGroup() as group:
             link = SocketLink(
                 socket,
-                cast("Transport", request.transport),
                 wire,
                 most_unsent=exchange.limits.unsent_chars,
                 abort=lambda: _abort(request),
@@ -102,11 +102,25 @@ class MediaDoor:
         return self._desk.find(started.callref)
 
 
-async def _first_start(socket: web.WebSocketResponse, wire: MediaWire) -> MediaStarted | None:
+async def _texts(socket: web.WebSocketResponse) -> AsyncGenerator[str]:
+    """The text frames, until the socket is closed or sends any other kind.
+
+    Pings are answered here: left to aiohttp, the answer to one that the other side did not wait
+    for would throw away what that side had said before it closed, its goodbye among it.
+    """
     async for message in socket:
-        if message.type is not WSMsgType.TEXT:
-            return None
-        match wire.read(message.data):
+        if message.type is WSMsgType.TEXT:
+            yield message.data
+        elif message.type is WSMsgType.PING:
+            with suppress(ConnectionError):
+                await socket.pong(message.data)
+        elif message.type is not WSMsgType.PONG:
+            return
+
+
+async def _first_start(socket: web.WebSocketResponse, wire: MediaWire) -> MediaStarted | None:
+    async for text in _texts(socket):
+        match wire.read(text):
             case MediaStarted() as started:
                 return started
             case None:
@@ -145,13 +159,11 @@ async def _listen(
     socket: web.WebSocketResponse, wire: MediaWire, conversation: Conversation, pace: FramePace
 ) -> bool:
     """Pass on what is heard until the audio is over; whether the carrier announced that."""
-    async for message in socket:
-        if message.type is not WSMsgType.TEXT:
-            return False
+    async for text in _texts(socket):
         if not pace.keeps_with_one_more():
             _log.warning("A media socket that sent a flood of frames was closed")
             return False
-        match wire.read(message.data):
+        match wire.read(text):
             case MediaAudio(audio=audio):
                 conversation.hear_audio(audio)
             case MediaMark(name=name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,33 +14,25 @@ if TYPE_CHECKING:
 
     from patter_core.telephony.carrier import MediaWire
 
-    Transport = asyncio.WriteTransport | None
-
 _log = logging.getLogger(__name__)
 
 
 class SocketLink:
     """Our end of a media socket.
 
-    What the connection takes is written at once, not by a task that has to be woken first. What it
-    does not take waits here, so that `clear` can overtake it.
+    What is to be sent waits here for `write`, so that `clear` can overtake it.
     """
 
     def __init__(
         self,
         socket: web.WebSocketResponse,
-        transport: Transport,
         wire: MediaWire,
         *,
         most_unsent: int,
         abort: Callable[[], None],
     ) -> None:
-        """Write to `socket`, whose connection is `transport`; what must wait, once `write` runs.
-
-        When more than `most_unsent` characters wait, `abort` it.
-        """
+        """Write to `socket` once `write` runs; `abort` it when `most_unsent` characters wait."""
         self._socket = socket
-        self._transport = transport
         self._wire = wire
         self._most_unsent = most_unsent
         self._unsent = 0
@@ -50,7 +42,7 @@ class SocketLink:
         self._closed = False
 
     async def write(self) -> None:
-        """Send what had to wait, until cancelled or closed."""
+        """Send what comes, until cancelled or closed."""
         while True:
             while self._outgoing:
                 frame = self._outgoing.popleft()
@@ -85,33 +77,9 @@ class SocketLink:
         self._something.set()
 
     def _send(self, frame: str) -> None:
-        if self._takes_more(self._transport):
-            self._transport.write(_text_frame(frame))
-            return
         self._outgoing.append(frame)
         self._unsent += len(frame)
         self._something.set()
         if self._unsent > self._most_unsent:
             _log.warning("A media socket that takes nothing was dropped")
             self._abort()
-
-    def _takes_more(self, transport: Transport) -> TypeGuard[asyncio.WriteTransport]:
-        """Whether a frame can go out whole now, with nothing before it that still waits."""
-        return not (
-            transport is None
-            or self._outgoing
-            or self._socket.closed
-            or transport.is_closing()
-            or transport.get_write_buffer_size()
-        )
-
-
-def _text_frame(text: str) -> bytes:
-    """`text` as one WebSocket frame of a server, which masks nothing: RFC 6455, 5.2."""
-    payload = text.encode()
-    size = len(payload)
-    if size < 126:
-        return bytes((0x81, size)) + payload
-    if size < 0x10000:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
-    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
