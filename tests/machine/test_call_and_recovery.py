@@ -81,6 +81,23 @@ class ModelCarrier:
         return SimpleNamespace(calls=list(self.legs.values()), carrier_now=None)
 
 
+class NoRecordings:
+    async def left_by(self, call_id):
+        return None
+
+
+def exchange_of(ledger, line, clock):
+    """What recovery needs of an exchange."""
+    return SimpleNamespace(
+        ledger=ledger,
+        line=line,
+        clock=clock,
+        limits=Limits(),
+        recordings=NoRecordings(),
+        carrier=SimpleNamespace(usd_per_minute=0.014),
+    )
+
+
 class Attempt:
     """One call of one key: its machine, and what is under way for it."""
 
@@ -266,13 +283,7 @@ class CallsThroughCrashes(RuleBasedStateMachine):
         self.do(self.ledger.aclose())  # The owner's lock goes, and nothing else is said.
         legs = len(self.carrier.legs)
         self._open_ledger()
-        self.do(
-            recover(
-                SimpleNamespace(
-                    ledger=self.ledger, line=self.carrier, clock=self.clock, limits=Limits()
-                )
-            )
-        )
+        self.do(recover(exchange_of(self.ledger, self.carrier, self.clock)))
         assert len(self.carrier.legs) == legs, "recovery dialled"
         assert not [leg for leg in self.carrier.legs.values() if leg.up], "left up by recovery"
         for call_id in self.intents:
@@ -351,7 +362,7 @@ def test_any_prefix_of_the_journal_recovers_to_a_legal_state(tmp_path):
                 carrier.legs["CA1"].status = "completed"
         second = SqliteLedger(path, clock=clock, retention_sec=3_600)
         await second.open()
-        await recover(SimpleNamespace(ledger=second, line=carrier, clock=clock, limits=Limits()))
+        await recover(exchange_of(second, carrier, clock))
         found = await second.read(row.call_id)
         await second.aclose()
         assert not [leg for leg in carrier.legs.values() if leg.up]
