@@ -10,16 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import Any, cast
 
 import orjson
 from aiohttp import web
 
 from patter_core.simulator.chat_rules import BadChat, check_chat
-from patter_core.simulator.own_loop import OwnLoop
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from patter_core.simulator.own_loop import OnOwnLoop, OwnLoop
 
 _PIECE = re.compile(r"\s*\S+|\s+$")
 _ARGUMENT_CHARACTERS = 7
@@ -45,7 +42,7 @@ A mapping has `content` (text) and `tool_calls` (ToolCalls), or `status` and `er
 """
 
 
-class ScriptedChatServer:
+class ScriptedChatServer(OnOwnLoop):
     """Answers `/v1/chat/completions` by a script, and refuses what the service would refuse.
 
     Open it with `with` or `async with`; it lives on a thread of its own.
@@ -71,30 +68,6 @@ class ScriptedChatServer:
         self._refusals: list[str] = []
         self._url: str | None = None
         self._loop = OwnLoop("scripted-chat", self._serve)
-
-    def __enter__(self) -> Self:
-        self._loop.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._loop.stop()
-
-    async def __aenter__(self) -> Self:
-        await self._loop.start_async()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._loop.stop_async()
 
     @property
     def base_url(self) -> str:

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import itertools
 import time
-from typing import TYPE_CHECKING, Any, Self, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import orjson
 from aiohttp import web
 
 from patter_core.simulator.chat_server import ToolCall
-from patter_core.simulator.own_loop import OwnLoop
+from patter_core.simulator.own_loop import OnOwnLoop, OwnLoop
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator, Sequence
-    from types import TracebackType
 
 Reply = str | ToolCall | list[ToolCall]
 
 
-class ScriptedModelServer:
+class ScriptedModelServer(OnOwnLoop):
     """Answers by a script at `/v1/responses`, `/v1/threads/...` and `/v1/messages`.
 
     Open it with `with` or `async with`; it lives on a thread of its own.
@@ -46,30 +45,6 @@ class ScriptedModelServer:
         self._loop = OwnLoop("scripted-model", self._serve)
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.refusals: list[str] = []
-
-    def __enter__(self) -> Self:
-        self._loop.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._loop.stop()
-
-    async def __aenter__(self) -> Self:
-        await self._loop.start_async()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._loop.stop_async()
 
     @property
     def url(self) -> str:

@@ -7,7 +7,7 @@ import re
 import secrets
 import time
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp import web
@@ -17,7 +17,7 @@ from patter_core.simulator.audible import need_wheels
 from patter_core.simulator.exchange import Exchange, Switch
 from patter_core.simulator.faults import Faults
 from patter_core.simulator.leg import Leg, LegRecord
-from patter_core.simulator.own_loop import OwnLoop
+from patter_core.simulator.own_loop import OnOwnLoop, OwnLoop
 from patter_core.simulator.pace import Pace
 from patter_core.simulator.twilio.course import carry_until
 from patter_core.simulator.twilio.gathering import GatheringSocket
@@ -27,7 +27,6 @@ from patter_core.simulator.twilio.webhooks import Callback, WebhookSender
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
-    from types import TracebackType
 
     from patter_core.simulator.callee import Callee
 
@@ -37,7 +36,7 @@ _FIRST_LOOK_SEC = 0.001
 _LONGEST_LOOK_SEC = 0.01
 
 
-class PhoneNetwork:
+class PhoneNetwork(OnOwnLoop):
     """A telephone company that rings simulated callees, speaks Twilio's wire, and can misbehave.
 
     Open it with `with` or `async with`; it lives on a thread of its own, and everything closes by
@@ -78,30 +77,6 @@ class PhoneNetwork:
         self._url: str | None = None
         self._exchange: Exchange | None = None
         self._loop = OwnLoop("phone-network", self._serve)
-
-    def __enter__(self) -> Self:
-        self._loop.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._loop.stop()
-
-    async def __aenter__(self) -> Self:
-        await self._loop.start_async()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._loop.stop_async()
 
     # --- what happened -----------------------------------------------------------------------
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from types import TracebackType
 
 _STOP_SEC = 5.0
 
@@ -86,3 +87,33 @@ class OwnLoop:
         self._stop = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         await self._main(lambda: self._up.set_result(None), self._stop)
+
+
+class OnOwnLoop:
+    """Lives on a loop of its own while it is entered, with `with` or `async with`."""
+
+    _loop: OwnLoop
+
+    def __enter__(self) -> Self:
+        self._loop.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._loop.stop()
+
+    async def __aenter__(self) -> Self:
+        await self._loop.start_async()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._loop.stop_async()

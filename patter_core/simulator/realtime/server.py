@@ -5,24 +5,21 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import Any, cast
 
 import orjson
 from aiohttp import WSMsgType, web
 
-from patter_core.simulator.own_loop import OwnLoop
+from patter_core.simulator.own_loop import OnOwnLoop, OwnLoop
 from patter_core.simulator.realtime.script import Answer, RealtimeReply
 from patter_core.simulator.realtime.session import Session
 from patter_core.simulator.realtime.trouble import RealtimeTrouble, Troubles
 from patter_core.simulator.realtime.wire import Gone, Wire
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
 Script = Sequence[RealtimeReply] | Callable[[dict[str, Any]], RealtimeReply]
 
 
-class ScriptedRealtimeServer:
+class ScriptedRealtimeServer(OnOwnLoop):
     """Answers `/v1/realtime` by a script, and refuses what the service would refuse.
 
     It hears marker audio, speaks marker audio, and does word for word what the instructions of a
@@ -64,30 +61,6 @@ class ScriptedRealtimeServer:
         self.live = 0
         self._url: str | None = None
         self._loop = OwnLoop("scripted-realtime", self._serve)
-
-    def __enter__(self) -> Self:
-        self._loop.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._loop.stop()
-
-    async def __aenter__(self) -> Self:
-        await self._loop.start_async()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._loop.stop_async()
 
     @property
     def base_url(self) -> str:
