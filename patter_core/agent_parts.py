@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from patter_core.tools.toolset import Toolset
     from patter_core.tools.url_guard import UrlGuard
 
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _DOES = {"stt": "listen", "llm": "reply", "tts": "speak"}
 
 
@@ -39,6 +41,7 @@ def make_agent(
     tts: TextToSpeech | None = None,
     voice: str = "",
     language: str = "",
+    variables: Mapping[str, object] | None = None,
     turns: TurnSettings | None = None,
     tools: object = (),
     toolset: Toolset | None = None,
@@ -60,13 +63,15 @@ def make_agent(
         tts: its voice. With none of these: OpenAI Realtime.
         voice: The voice's name, for OpenAI Realtime.
         language: The callee's language, as in "en", for OpenAI Realtime.
+        variables: What `{name}` stands for in `system_prompt` and `first_message`. Without any,
+            braces are left as they are.
         turns: When to speak, when to stop, and what to do about silence.
         tools: What the agent may use: `Tool`s, dicts with their fields, or functions with types.
         toolset: Tools that depend on the tenant.
         tenant: The tenant's configuration, for `toolset`. Its `destinations`, numbers by name,
             join `transfer_to`.
         transfer_to: Whom calls may be transferred to: a number, a list of them, or numbers by
-            name. Numbers in `system_prompt` are allowed as well.
+            name. Numbers in `system_prompt` are allowed as well, those of `variables` are not.
         guard: Judges the URLs of tools.
         dependencies: The names of what tools can be given.
         openai_key: The key of OpenAI's providers that were made without one.
@@ -100,8 +105,8 @@ def make_agent(
             language=language,
             openai_key=openai_key,
         ),
-        system_prompt=system_prompt,
-        first_message=first_message,
+        system_prompt=_filled_in("system_prompt", system_prompt, variables),
+        first_message=_filled_in("first_message", first_message, variables),
         turns=turns or TurnSettings(),
         kit=ToolKit(
             tools=checked,
@@ -119,6 +124,20 @@ def numbers_in(text: str, region: str | None) -> frozenset[str]:
     found = phonenumbers.PhoneNumberMatcher(text, region)
     e164 = phonenumbers.PhoneNumberFormat.E164
     return frozenset(phonenumbers.format_number(match.number, e164) for match in found)
+
+
+def _filled_in(part: str, text: str, variables: Mapping[str, object] | None) -> str:
+    """`text` with every `{name}` replaced, once: what a variable brings is not looked at again."""
+    if not variables:
+        return text
+
+    def value(placeholder: re.Match[str]) -> str:
+        name = placeholder[1]
+        if variables.get(name) is None:
+            raise ConfigError(f"agent: {part} has {placeholder[0]}, and variables= no {name!r}")
+        return str(variables[name])
+
+    return _PLACEHOLDER.sub(value, text)
 
 
 def _check_names(tools: tuple[Any, ...]) -> None:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 from patter_core.agent import Agent
-from patter_core.calls.bounds import FIRST_MESSAGE_CHARS, is_e164
-from patter_core.calls.number_facts import canonical
-from patter_core.calls.result import CallResult, rejected
+from patter_core.calls.bounds import is_e164
+from patter_core.calls.number_facts import canonical, facts_of
+from patter_core.calls.result import CallResult
 from patter_core.calls.tally import DoNotCall
 from patter_core.errors import ArgumentError, ConfigError, PhoneClosed
 from patter_core.home_loop import HomeLoop
-from patter_core.phone_settings import checked_settings
+from patter_core.phone_settings import checked_settings, listening_at
+from patter_core.stop_signals import stop_signals
 from patter_core.switchboard.live_call import LiveCall
-from patter_core.switchboard.order import Order
+from patter_core.switchboard.ordering import take_order
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Coroutine, Generator, Mapping
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from patter_core.config import Limits
     from patter_core.guest_loop import GuestLoops
     from patter_core.open_phone import OpenPhone
+    from patter_core.switchboard.order import Order
     from patter_core.telephony.carrier import Carrier
 
 P = ParamSpec("P")
@@ -45,6 +46,7 @@ AGENT_PARTS = (
     "tts",
     "voice",
     "language",
+    "variables",
     "turns",
     "tools",
     "toolset",
@@ -168,6 +170,7 @@ class Patter:
             guard=self._settings.url_guard(),
             dependencies=self._settings.dependencies,
             openai_key=self._openai_key,
+            region=facts_of(self._settings.phone_number).region,
         )
 
     @staticmethod
@@ -270,27 +273,49 @@ class Patter:
         await self.aclose()
 
     async def serve(
-        self, agent: Agent | dict[str, Any] | None = None, *, handle_signals: bool = False
+        self,
+        agent: Agent | dict[str, Any] | None = None,
+        port: int | None = None,
+        host: str | None = None,
+        *,
+        handle_signals: bool = False,
     ) -> None:
         """Open the phone and keep it open until cancelled, then close it.
 
         Args:
             agent: Who speaks with people that ring the number, once its voice webhook at the
                 carrier is `{webhook_url}/twilio/voice`; None turns them away.
+            port: Where to listen from now on; None for the phone's own.
+            host: Likewise.
             handle_signals: Close on SIGINT and SIGTERM too; the handlers that were there before
                 are put back.
+
+        Raises:
+            ConfigError: The agent cannot be made, it cannot listen, or it listens elsewhere.
         """
+        made = None if agent is None else self._made(agent)
+        self._listen_at(host, port)
         stopped = asyncio.Event()
-        made = agent if agent is None or isinstance(agent, Agent) else self.agent(**agent)
         async with self:
             phone = await self.opened()
             phone.home.post(phone.desk.receive_with, made)
-            with _signals(stopped.set) if handle_signals else _no_signals():
+            with stop_signals(stopped.set) if handle_signals else nullcontext():
                 await stopped.wait()
+
+    def _listen_at(self, host: str | None, port: int | None) -> None:
+        settings = listening_at(self._settings, host=host, port=port)
+        with self._lock:
+            before = (self._settings.host, self._settings.port)
+            elsewhere = (settings.host, settings.port) != before
+            if elsewhere and self._open is not None and self._open.usable:
+                raise ConfigError("The phone is open and listens elsewhere; close it first")
+            self._settings = settings
 
     # --- calls -------------------------------------------------------------------------------
 
-    async def call(self, to: str, agent: Agent | dict[str, Any], **options: Any) -> CallResult:
+    async def call(
+        self, to: str, agent: Agent | dict[str, Any] | None = None, **options: Any
+    ) -> CallResult:
         """Ring somebody and wait for the result; see `place_call` for the options.
 
         Cancelling ends the call.
@@ -305,7 +330,7 @@ class Patter:
     async def place_call(
         self,
         to: str,
-        agent: Agent | dict[str, Any],
+        agent: Agent | dict[str, Any] | None = None,
         *,
         goal: str | None = None,
         first_message: str | None = None,
@@ -320,7 +345,8 @@ class Patter:
 
         Args:
             to: Whom, E.164.
-            agent: Who speaks: an agent, or a dict of `agent` keywords.
+            agent: Who speaks: an agent, or a dict of `agent` keywords; None for OpenAI Realtime
+                with nothing but the goal.
             goal: What this call should achieve.
             first_message: The first thing said on answer; None for the agent's own.
             max_duration_sec: The whole call, ringing included; None for 180.
@@ -373,8 +399,8 @@ class Patter:
 
     def order(
         self,
-        arguments: Any,  # noqa: ANN401 - a stranger's, checked here
-        agent: Agent | dict[str, Any],
+        arguments: Any,  # noqa: ANN401 - a stranger's
+        agent: Agent | dict[str, Any] | None,
         *,
         idempotency_key: str | None,
         awaiting: asyncio.AbstractEventLoop | None,
@@ -386,30 +412,23 @@ class Patter:
         recording: bool = False,
         voicemail_message: str | None = None,
     ) -> Order | CallResult:
-        """Check what was asked for: an order, or the `rejected` result that names the field."""
-        # pydantic costs as much to import as everything else of ours, so not before it is needed.
-        from patter_core.calls.arguments import parse_arguments
-
-        made = agent if isinstance(agent, Agent) else self.agent(**agent)
-        try:
-            checked = parse_arguments(arguments, default_duration_sec=default_duration_sec)
-            key = _key(idempotency_key)
-            _check_ring_timeout(ring_timeout_sec)
-            message = _message(voicemail_message, machine_detection=machine_detection)
-        except ArgumentError as error:
-            return rejected(_asked_for(arguments), "invalid_arguments", str(error))
-        return Order(
-            arguments=checked,
+        """Check what was asked for; see `take_order`."""
+        return take_order(
+            arguments,
+            self._made(agent),
             from_=self._settings.phone_number,
-            agent=made,
-            key=key,
+            choose_loop=lambda: self.guests.choose(awaiting, blocked),
+            idempotency_key=idempotency_key,
             approve=approve,
-            guest_loop=self.guests.choose(awaiting, blocked),
+            default_duration_sec=default_duration_sec,
             ring_timeout_sec=ring_timeout_sec,
             machine_detection=machine_detection,
             recording=recording,
-            voicemail_message=message,
+            voicemail_message=voicemail_message,
         )
+
+    def _made(self, agent: Agent | dict[str, Any] | None) -> Agent:
+        return agent if isinstance(agent, Agent) else self.agent(**(agent or {}))
 
     async def result(self, call: str) -> CallResult | None:
         """What became of an earlier call, by its call_id or its idempotency_key.
@@ -507,66 +526,3 @@ def _as_result(row: CallRow) -> CallResult:
         to=row.to,
         may_have_dialed=True,
     )
-
-
-def _check_ring_timeout(seconds: int) -> None:
-    if not 5 <= seconds <= 600:
-        raise ArgumentError("ring_timeout_sec", "'ring_timeout_sec' must be from 5 to 600")
-
-
-def _message(text: str | None, *, machine_detection: bool) -> str | None:
-    if text is None or (isinstance(text, str) and not text.strip()):
-        return None
-    if not (isinstance(text, str) and len(text) <= FIRST_MESSAGE_CHARS):
-        advice = f"must be text of at most {FIRST_MESSAGE_CHARS} characters"
-        raise ArgumentError("voicemail_message", f"'voicemail_message' {advice}")
-    if not machine_detection:
-        raise ArgumentError(
-            "voicemail_message", "'voicemail_message' needs machine_detection, which is off"
-        )
-    return text.strip()
-
-
-def _asked_for(arguments: Any) -> str:  # noqa: ANN401 - a stranger's
-    """The number in arguments that were refused, if there is one to show."""
-    if not isinstance(arguments, dict):
-        return ""
-    to = cast("dict[Any, Any]", arguments).get("to")
-    return to if isinstance(to, str) else ""
-
-
-def _key(key: str | None) -> str | None:
-    if key is None:
-        return None
-    if not (isinstance(key, str) and key.strip() and len(key) <= 500 and _is_unicode(key)):
-        raise ArgumentError(
-            "idempotency_key", "'idempotency_key' must be text of 1 to 500 characters"
-        )
-    return key
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # Half of a character, which no ledger takes.
-        return False
-    return True
-
-
-@contextmanager
-def _signals(stop: Callable[[], None]) -> Generator[None]:
-    loop = asyncio.get_running_loop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        loop.add_signal_handler(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            loop.remove_signal_handler(number)
-            signal.signal(number, handler)
-
-
-@contextmanager
-def _no_signals() -> Generator[None]:
-    yield

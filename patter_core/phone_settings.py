@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -129,6 +129,16 @@ def checked_settings(
         breaker_cooldown_sec=breaker_cooldown_sec,
         redaction=_redaction(secrets),
     )
+
+
+def listening_at(settings: PhoneSettings, *, host: str | None, port: int | None) -> PhoneSettings:
+    """The same phone, listening elsewhere; None keeps what it has.
+
+    Raises:
+        ConfigError: That is no port.
+    """
+    chosen = settings.port if port is None else _port(port, simulated=settings.carrier.simulated)
+    return replace(settings, host=host or settings.host, port=chosen)
 
 
 def _redaction(secrets: Collection[str]) -> Redaction:

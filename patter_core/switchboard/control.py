@@ -60,6 +60,10 @@ class LineControl:
         """The conversation that the call has."""
         self._conversation = conversation
 
+    def close(self) -> None:
+        """The call is over: who still waits for a transfer hears that it was not made."""
+        self._refuse("The call was over before it was handed over")
+
     async def end(self, reason: str) -> None:
         """See `CallControl.end`."""
         if self._conversation is not None:
@@ -90,7 +94,7 @@ class LineControl:
             self._check_destination(target)
             self._target = target
             self._handed_over = asyncio.get_running_loop().create_future()
-            await self._ask_policy(target, self._handed_over)
+            await self._ask_policy(target)
             self._tell(TransferAsked(target=target))
         elif target != self._target:
             raise TransferRefused("Another transfer of this call is under way")
@@ -107,8 +111,17 @@ class LineControl:
         if target not in self._destinations:
             raise TransferRefused("Transfers to this number are not allowed")
 
-    async def _ask_policy(self, target: str, outcome: asyncio.Future[None]) -> None:
-        """Raise `TransferRefused` when the policy does not allow it; `outcome` then says so too."""
+    def _refuse(self, sentence: str, because: CarrierError | None = None) -> None:
+        """Tell everybody who waits for the transfer that it is not made."""
+        outcome = self._handed_over
+        if outcome is not None and not outcome.done():
+            refused = TransferRefused(sentence)
+            refused.__cause__ = because
+            outcome.set_exception(refused)
+            outcome.exception()  # Whoever asked may be gone.
+
+    async def _ask_policy(self, target: str) -> None:
+        """Raise `TransferRefused` when the policy does not allow it."""
         sentence = "The transfer was given up"
         try:
             refusal = await self._judge(target)
@@ -118,8 +131,7 @@ class LineControl:
             sentence = "The do-not-call list could not be read, so nobody was connected"
         finally:
             if sentence:
-                outcome.set_exception(TransferRefused(sentence))
-                outcome.exception()  # Often nobody else has asked.
+                self._refuse(sentence)
         if sentence:
             raise TransferRefused(sentence)
 
@@ -142,11 +154,7 @@ class LineControl:
         try:
             await self._transfer(carrier_call_id, target)
         except CarrierError as error:
-            if outcome is not None and not outcome.done():
-                refused = TransferRefused("The carrier did not transfer the call")
-                refused.__cause__ = error
-                outcome.set_exception(refused)
-                outcome.exception()  # Whoever asked may be gone.
+            self._refuse("The carrier did not transfer the call", because=error)
             self._note(f"A transfer to {target} failed")
             return TransferFailed()
         if outcome is not None and not outcome.done():

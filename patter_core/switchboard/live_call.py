@@ -7,8 +7,10 @@ import contextlib
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+from patter_core.audio import dtmf
 from patter_core.calls.events import CallEnded
 from patter_core.calls.result import CallResult, phone_closed
+from patter_core.errors import ArgumentError, PhoneClosed, TransferRefused
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -116,6 +118,36 @@ class LiveCall:
             return False
         return await asyncio.wrap_future(said)
 
+    async def send_digits(self, digits: str) -> bool:
+        """Press keys, after what is being said; whether the call was live to press them on.
+
+        Raises:
+            ArgumentError: Something is no key: 0-9, A-D, * and #; w waits half a second, W one.
+        """
+        if not (digits and all(digit.upper() in dtmf.KEYS or digit in "wW" for digit in digits)):
+            raise ArgumentError("digits", "'digits' must be of 0-9, A-D, *, # and the pauses w, W")
+        pressed: Future[bool] = Future()
+        pressed.set_running_or_notify_cancel()
+        if not self._home.post(lambda: pressed.set_result(self._send_digits(digits))):
+            return False
+        return await asyncio.wrap_future(pressed)
+
+    async def transfer(self, number: str) -> None:
+        """Hand the call over to `number`, E.164, with which our part of it ends.
+
+        It must be one that the agent may transfer to, and one that the dial policy lets be rung.
+
+        Raises:
+            TransferRefused: It was not handed over; says why.
+        """
+        if self._operator is None:
+            raise TransferRefused("There is no call to hand over")
+        try:
+            handed_over = self._home.submit(self._operator.transfer, number)
+        except PhoneClosed as error:
+            raise TransferRefused("The call is over") from error
+        await asyncio.wrap_future(handed_over)
+
     async def hang_up(self) -> None:
         """End the call: `canceled`, whoever else waits for it. Safe to repeat."""
         self._home.post(self._cancel)
@@ -163,6 +195,9 @@ class LiveCall:
 
     def _say(self, text: str) -> bool:
         return self._operator is not None and self._operator.say(text)
+
+    def _send_digits(self, digits: str) -> bool:
+        return self._operator is not None and self._operator.send_digits(digits)
 
     def _leave(self) -> None:
         if self._operator is not None and not self._left:

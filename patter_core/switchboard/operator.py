@@ -14,7 +14,7 @@ from patter_core.calls.events import Answered, CallEnded, Dialing, Queued, Ringi
 from patter_core.calls.result import CallResult
 from patter_core.calls.status import State
 from patter_core.calls.transcript import Turn
-from patter_core.errors import LedgerError, PatterError, ProviderError
+from patter_core.errors import LedgerError, PatterError, ProviderError, TransferRefused
 from patter_core.switchboard import end, place
 from patter_core.switchboard.audience import Audience
 from patter_core.switchboard.call_tools import CallTools
@@ -121,6 +121,19 @@ class Operator:
         if self._conversation is None or self.ending:
             return False
         return self._conversation.say(text)
+
+    def send_digits(self, digits: str) -> bool:
+        """Press `digits`; whether the call was live to press them on."""
+        if self._conversation is None or self._conversation.link is None or self.ending:
+            return False
+        self._control.send_digits(digits)
+        return True
+
+    async def transfer(self, target: str) -> None:
+        """Hand the call over; see `CallControl.transfer`. A call that is not live refuses."""
+        if self._call.state not in (State.LIVE, State.TRANSFERRING) or self.ending:
+            raise TransferRefused("The call is not live, so there is nothing to hand over")
+        await self._control.transfer(target)
 
     # --- for the door ------------------------------------------------------------------------
 
@@ -423,6 +436,7 @@ class Operator:
     async def _end(self, talk: TalkAccount) -> None:
         """Outside of the call's own tasks: nothing that ends them can end this."""
         await end.hang_up(self._call, self.call_id, self._exchange)
+        self._control.close()
         if self._link is not None:
             self._link.close()
         if self._tape is not None:

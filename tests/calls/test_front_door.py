@@ -458,3 +458,59 @@ async def test_async_with_closes_whatever_happens(network, new_phone):
         await bounded(broken())
     assert network.live_legs == []
     assert (await bounded(lives[0].result())).status == "interrupted"
+
+
+async def test_serve_listens_where_it_is_told(network, new_phone, unused_port):
+    phone = new_phone()
+    task = asyncio.create_task(phone.serve(scripted(), unused_port))
+    await network.until(lambda: phone.url)
+    assert phone.url == f"http://127.0.0.1:{unused_port}"
+    assert await bounded(healthy(phone))
+    with pytest.raises(ConfigError, match="listens elsewhere; close it first"):
+        await bounded(phone.serve(port=0, host="127.0.0.2"))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await bounded(task)
+
+
+async def test_serve_names_a_port_that_is_none(new_phone):
+    with pytest.raises(ConfigError, match="port is 'eight'"):
+        await bounded(new_phone().serve(port="eight"))
+
+
+# --- what an agent's words are made of -----------------------------------------------------------
+
+
+def test_variables_are_filled_in_once():
+    agent = described().agent(
+        **scripted(),
+        system_prompt='You call {name} about {order}. Answer as {"a": 1}.',
+        first_message="Hello {name}!",
+        variables={"name": "Ada {order}", "order": 7},
+    )
+    assert agent.first_message == "Hello Ada {order}!"
+    assert agent.system_prompt == 'You call Ada {order} about 7. Answer as {"a": 1}.'
+
+
+def test_a_variable_that_is_missing_is_named():
+    with pytest.raises(ConfigError, match=r"first_message has \{nmae\}, and variables= no 'nmae'"):
+        described().agent(**scripted(), first_message="Hello {nmae}!", variables={"name": "Ada"})
+
+
+def test_braces_stay_as_they_are_without_variables():
+    assert described().agent(**scripted(), first_message="{x}").first_message == "{x}"
+
+
+def test_a_number_that_a_variable_brings_is_no_destination():
+    agent = described().agent(
+        **scripted(),
+        system_prompt="Transfer to +14155550142 only. The callee is at {number}.",
+        variables={"number": "+14155550199"},
+    )
+    assert agent.kit.destinations.all_numbers == {"+14155550142"}
+
+
+async def test_a_call_without_an_agent_says_what_it_needs(new_phone, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(ConfigError, match="OpenAI Realtime"):
+        await bounded(new_phone().call(CALLEE, goal="Say hello"))
