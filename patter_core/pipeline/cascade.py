@@ -143,7 +143,7 @@ class CascadeSession:
 
     def _stop(self) -> None:
         """Take no more turns. Frames and marks still tell what was heard, as the call is ended."""
-        self._emit, self._group = _nobody, None
+        self._emit, self._group, self._ears = _nobody, None, _deaf
         self._tell(turn_events.Stopped())
         self._playback.drop_unsent()
 
@@ -419,7 +419,7 @@ class CascadeSession:
 
 
 def _deaf(_audio: bytes) -> None:
-    """Ears before they open, and after they failed."""
+    """Ears before they open, after they failed, and once the conversation is over."""
 
 
 def _nobody(_event: VoiceEvent) -> None:

@@ -485,3 +485,21 @@ async def test_the_answer_begins_at_once_when_the_providers_take_no_time():
             await line.until_turns(2 * turn + 2)
         assert isinstance(line.events[first], PlayAudio)
         assert statistics.median(took) < 0.002
+
+
+async def test_ears_are_fed_nothing_once_the_conversation_is_over():
+    fed = []
+
+    class Ears:
+        def feed(self, audio):
+            fed.append(audio)
+
+    class Hearing:
+        @contextlib.asynccontextmanager
+        async def listen(self, report, resources):
+            yield Ears()
+
+    async with conversation(cascade(stt=Hearing())) as line:
+        await line.frames(3)
+    line.frame()
+    assert len(fed) == 3

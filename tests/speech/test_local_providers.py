@@ -65,6 +65,19 @@ async def test_in_simulated_time_every_event_comes_with_the_frame_that_caused_it
 
 
 @needs_ears
+@pytest.mark.parametrize("clock", [SystemClock, SimulatedClock])
+async def test_closed_ears_take_audio_without_a_word_and_without_waiting(clock):
+    reported = []
+    async with resources(clock()) as lent:
+        async with LocalSTT(phrases=PHRASES).listen(reported.append, lent) as ears:
+            pass
+        async with asyncio.timeout(20):
+            ears.feed(espeak.say("Please hold the line.", Voice()) + PAUSE)
+            await asyncio.sleep(0)
+    assert reported == []
+
+
+@needs_ears
 async def test_ten_ears_at_once_share_one_process():
     async def one_call(phrase):
         reported = asyncio.Queue()

@@ -117,11 +117,13 @@ class _LocalEars:
         self._closed = False
 
     def feed(self, audio: bytes) -> None:
-        """See `Ears.feed`.
+        """See `Ears.feed`. Nothing once closed: nobody is left there to understand it.
 
         Raises:
             ProviderError: The ears failed, now or earlier.
         """
+        if self._closed:
+            return
         if self._failure is not None:
             raise self._failure
         heard = self._workers.post(self._recogniser.hear, audio)
