@@ -122,6 +122,7 @@ class OpenPhone:
                 desk = await self._open_rooms(stack)
                 self._desk = desk
                 self.opened.set_result(None)
+                _log.info("The phone listens at %s", self._address)
                 await self._closing.wait()
                 await desk.drain(self._settings.limits.drain_sec)
         except BaseException as error:

@@ -296,10 +296,10 @@ class Patter:
         made = None if agent is None else self._made(agent)
         self._listen_at(host, port)
         stopped = asyncio.Event()
-        async with self:
-            phone = await self.opened()
-            phone.home.post(phone.desk.receive_with, made)
-            with stop_signals(stopped.set) if handle_signals else nullcontext():
+        with stop_signals(stopped.set) if handle_signals else nullcontext():
+            async with self:
+                phone = await self.opened()
+                phone.home.post(phone.desk.receive_with, made)
                 await stopped.wait()
 
     def _listen_at(self, host: str | None, port: int | None) -> None:

@@ -105,13 +105,15 @@ def checked_settings(
     limits = limits or Limits()
     clock = clock or SystemClock()
     public_url = (
-        "" if account.simulated else _public_url(webhook_url or setting("PATTER_WEBHOOK_URL"))
+        ""
+        if account.simulated
+        else checked_public_url(webhook_url or setting("PATTER_WEBHOOK_URL"))
     )
     # A public phone is reached from outside, by way of whatever stands before it.
     default_host = "0.0.0.0" if public_url else "127.0.0.1"  # noqa: S104
     return PhoneSettings(
         carrier=account,
-        phone_number=_phone_number(phone_number or setting("PATTER_PHONE_NUMBER")),
+        phone_number=checked_phone_number(phone_number or setting("PATTER_PHONE_NUMBER")),
         public_url=public_url,
         host=host or default_host,
         port=_port(port, simulated=account.simulated),
@@ -180,7 +182,8 @@ def _carrier(carrier: Carrier | None, twilio_sid: str, twilio_token: str) -> Car
     return chosen
 
 
-def _phone_number(number: str) -> str:
+def checked_phone_number(number: str) -> str:
+    """`number`, when it can be a phone's own. Raises ConfigError otherwise."""
     if not number:
         raise ConfigError(
             "phone_number is missing: pass the number that rings people, as in "
@@ -193,7 +196,8 @@ def _phone_number(number: str) -> str:
     return number
 
 
-def _public_url(address: str) -> str:
+def checked_public_url(address: str) -> str:
+    """Where the carrier reaches us, as a URL. Raises ConfigError when that is no such place."""
     if not address:
         raise ConfigError(
             "webhook_url is missing: the carrier must be able to reach this process. Pass its "

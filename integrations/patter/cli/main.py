@@ -10,8 +10,11 @@ import math
 import sys
 from typing import TYPE_CHECKING
 
+from patter.cli.call import add_call, run_call
 from patter.cli.calls import add_calls, run_calls
+from patter.cli.doctor import add_doctor, run_doctor
 from patter.cli.mcp import add_mcp, run_mcp
+from patter.cli.serve import add_serve, run_serve
 from patter_core.calls.bounds import DEFAULT_DURATION_SEC
 from patter_core.errors import PatterError
 
@@ -35,12 +38,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
+_COMMANDS = {
+    "call": run_call,
+    "calls": run_calls,
+    "doctor": run_doctor,
+    "mcp": run_mcp,
+    "serve": run_serve,
+}
+
+
 def _run(options: argparse.Namespace) -> int:
+    if (run := _COMMANDS.get(options.command)) is not None:
+        return run(options)
     # Only now: help and mistakes must not wait for what a command needs.
-    if options.command == "mcp":
-        return run_mcp(options)
-    if options.command == "calls":
-        return run_calls(options)
     if options.command == "policy":
         from patter.cli.policy import run_policy_check
 
@@ -99,8 +109,8 @@ def _parser() -> argparse.ArgumentParser:
             "another.",
         )
     )
-    add_calls(commands)
-    add_mcp(commands)
+    for add in (add_call, add_serve, add_calls, add_mcp, add_doctor):
+        add(commands)
     return parser
 
 

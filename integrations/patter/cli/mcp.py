@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from patter.cli.phones import FROM_ENVIRONMENT, add_simulate, phone_and_agent
+
 if TYPE_CHECKING:
     import argparse
-
-    from patter_core.phone import Patter
 
 
 def add_mcp(commands: Any) -> None:  # noqa: ANN401 - argparse keeps the type to itself
@@ -17,8 +17,7 @@ def add_mcp(commands: Any) -> None:  # noqa: ANN401 - argparse keeps the type to
         "mcp",
         help="offer the phone to MCP clients",
         description="An MCP server with make_phone_call, get_phone_call and end_phone_call, over "
-        "standard input and output, or over HTTP. The phone comes from the environment: "
-        "TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN, PATTER_PHONE_NUMBER, PATTER_WEBHOOK_URL.",
+        f"standard input and output, or over HTTP. {FROM_ENVIRONMENT}",
     )
     mcp.add_argument(
         "--http",
@@ -36,23 +35,15 @@ def add_mcp(commands: Any) -> None:  # noqa: ANN401 - argparse keeps the type to
     mcp.add_argument(
         "--ask", action="store_true", help="ask at the client before each call, where it can ask"
     )
-    mcp.add_argument(
-        "--simulate",
-        action="store_true",
-        help="ring a simulated restaurant, +14155552671, on a phone network on this machine",
-    )
+    add_simulate(mcp)
 
 
 def run_mcp(options: argparse.Namespace) -> int:
     """Serve until the client leaves, or the process is stopped."""
     from patter.mcp import DEFAULT_WAIT_SEC, mcp_server
-    from patter_core.phone import Patter
 
     with ExitStack() as stack:
-        if options.simulate:
-            phone, agent = _simulated(stack)
-        else:
-            phone, agent = Patter(), None
+        phone, agent = phone_and_agent(stack, simulate=options.simulate)
         wait_sec = DEFAULT_WAIT_SEC if options.wait_sec is None else options.wait_sec
         server = mcp_server(phone, agent=agent, wait_sec=wait_sec, ask_first=options.ask)
         if options.http is None:
@@ -60,26 +51,3 @@ def run_mcp(options: argparse.Namespace) -> int:
         else:
             server.run("streamable-http", port=options.http)
     return 0
-
-
-def _simulated(stack: ExitStack) -> tuple[Patter, dict[str, Any]]:
-    """A phone on the phone network, and a voice that needs no service."""
-    from patter.simulator import Callee, PhoneNetwork
-    from patter_core.phone import Patter
-    from patter_core.pipeline.providers.scripted import ScriptedLLM, ScriptedSTT, ScriptedTTS
-
-    network = stack.enter_context(PhoneNetwork(speed=1.0))
-    says = ["Good evening, Trattoria Roma.", "With pleasure. See you then!"]
-    network.add("+14155552671", Callee(says=says))
-    phone = Patter(
-        carrier=network.twilio(),
-        phone_number="+14155550100",
-        ledger=":memory:",
-        clock=network.clock,
-    )
-    agent: dict[str, Any] = {
-        "stt": ScriptedSTT(),
-        "llm": ScriptedLLM(["Good evening! A table for four at eight, please."]),
-        "tts": ScriptedTTS(),
-    }
-    return phone, agent
