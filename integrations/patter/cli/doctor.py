@@ -88,7 +88,7 @@ def _findings() -> Iterator[Finding]:
     yield _state_finding(state_directory())
     for extra, module in _MODULES.items():
         there = importlib.util.find_spec(module) is not None
-        advice = "installed" if there else f"not installed: pip install '.[{extra}]'"
+        advice = "installed" if there else f"not installed: pip install 'patter[{extra}]'"
         yield Finding(subject=extra, verdict="ok" if there else "-", sentence=advice)
 
 
