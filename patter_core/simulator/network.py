@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _NOT_UP = "the phone network is not up; open it with `with` or `async with`"
 _RING_SEC = 60
+_WAIT_SEC = 30.0
+"""Only what never comes takes so long; what does come may, where many others use the machine."""
 _FIRST_LOOK_SEC = 0.001
 _LONGEST_LOOK_SEC = 0.01
 
@@ -219,7 +221,7 @@ class PhoneNetwork(OnOwnLoop):
         return over
 
     async def until(
-        self, predicate: Callable[[], object], timeout_sec: float = 5.0, *, what: str = ""
+        self, predicate: Callable[[], object], timeout_sec: float = _WAIT_SEC, *, what: str = ""
     ) -> None:
         """Wait, in real time, until `predicate()` is true.
 
@@ -234,7 +236,7 @@ class PhoneNetwork(OnOwnLoop):
             look_sec = min(look_sec * 1.5, _LONGEST_LOOK_SEC)
 
     def wait_until(
-        self, predicate: Callable[[], object], timeout_sec: float = 5.0, *, what: str = ""
+        self, predicate: Callable[[], object], timeout_sec: float = _WAIT_SEC, *, what: str = ""
     ) -> None:
         """Like `until`, for code without an event loop."""
         give_up_at, look_sec = time.monotonic() + timeout_sec, _FIRST_LOOK_SEC

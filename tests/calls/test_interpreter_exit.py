@@ -22,7 +22,7 @@ def silent(network):
 
 
 async def gone(network):
-    await network.until(lambda: not network.live_legs, 1.0, what="the leg to be gone")
+    await network.until(lambda: not network.live_legs, what="the leg to be gone")
     assert len(creates(network)) == 1
     (leg,) = network.dials
     # By our hang-up, or by our closing its audio a moment before; not by a limit of the carrier's.

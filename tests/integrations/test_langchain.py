@@ -6,7 +6,6 @@ import asyncio
 import json
 import subprocess
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from patter.simulator import Callee, PhoneNetwork, ScriptedChatServer, ToolCall
 RESTAURANT = "+14155552671"
 BARBER = "+14155552672"
 NOBODY = "+14155552673"
+SPEED = 4.0
 
 ASK = {"messages": [HumanMessage("Book a table for four at eight.")]}
 BOOK = {"to": RESTAURANT, "goal": "Book a table for four at eight."}
@@ -39,6 +39,14 @@ def network():
         network.add(RESTAURANT, Callee(says=["Trattoria Roma.", "Four at eight, gladly. Bye!"]))
         network.add(BARBER, Callee(says=["Barber's.", "At noon, then. Bye!"]))
         network.add(NOBODY, Callee(behave="silent"))
+        yield network
+
+
+@pytest.fixture
+def paced_network():
+    """One whose clock tells how long something took: it keeps to real time, at that speed."""
+    with PhoneNetwork(speed=SPEED) as network:
+        network.add(NOBODY, Callee(behave="silent", rings_sec=0.1))
         yield network
 
 
@@ -274,37 +282,41 @@ async def test_a_hook_that_fails_fails_no_call(tool):
 # --- cancelled -----------------------------------------------------------------------------------
 
 
-async def test_cancelling_the_agents_run_ends_the_call(network):
-    network.add(NOBODY, Callee(behave="silent", rings_sec=0.1))
+async def test_cancelling_the_agents_run_ends_the_call(paced_network):
+    network = paced_network
     phone = phone_on(network)
     tool = phone_call_tool(phone, agent=speaking())
     agent = create_agent(calling({"to": NOBODY, "max_duration_sec": 1800}), tools=[tool])
     run = asyncio.create_task(agent.ainvoke(ASK))
     await network.until(lambda: network.dials and network.dials[0].answered, what="an answer")
-    began = time.monotonic()
+    since = network.clock.now()
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
-    await network.until(lambda: not network.live_legs, timeout_sec=1.0, what="the hang-up")
-    assert time.monotonic() - began < 1.0
-    assert len(network.dials) == 1
+    await network.until(lambda: not network.live_legs, what="the hang-up")
+    (leg,) = network.dials
+    assert leg.ended_at - since <= SPEED, "within a second"
     await phone.aclose()
 
 
-def test_a_loop_that_ends_right_after_the_cancellation_leaves_no_call_up(network):
+def test_a_loop_that_ends_right_after_the_cancellation_leaves_no_call_up(paced_network):
+    network = paced_network
     phone = phone_on(network)
     tool = phone_call_tool(phone, agent=speaking())
     agent = create_agent(calling({"to": NOBODY, "max_duration_sec": 1800}), tools=[tool])
 
-    async def run_until_answered() -> None:
+    async def run_until_answered() -> float:
         async with asyncio.TaskGroup() as group:
             run = group.create_task(agent.ainvoke(ASK))
             await network.until(lambda: network.dials and network.dials[0].answered)
             run.cancel()
 
-    asyncio.run(run_until_answered())
-    network.wait_until(lambda: not network.live_legs, timeout_sec=1.0, what="the hang-up")
-    assert len(network.dials) == 1
+            return network.clock.now()
+
+    since = asyncio.run(run_until_answered())
+    network.wait_until(lambda: not network.live_legs, what="the hang-up")
+    (leg,) = network.dials
+    assert leg.ended_at - since <= SPEED, "within a second"
     asyncio.run(phone.aclose())
 
 

@@ -56,6 +56,21 @@ async def test_frames_have_twilios_shape_and_never_a_gap():
     assert stop["sequenceNumber"] == "52"
 
 
+async def test_the_goodbye_reaches_a_side_that_is_busy_and_still_talks():
+    async def talk(media):
+        async for event in media.events():
+            if event["event"] == "media" and event["media"]["chunk"] == "5":
+                # This loop has taken nothing more when the call is over, and then it writes first.
+                media.engine.network.wait_until(lambda: not media.engine.network.live_legs)
+                for _ in range(3):
+                    await media.say("Are you there?")
+
+    network, engine = await run_call(talk, Callee(behave="silent", hangs_up_after_sec=0.1))
+    assert network.dials[0].ended_by == "callee"
+    *_, last, stop = engine.frames
+    assert (last["media"]["chunk"], stop["event"]) == ("5", "stop")
+
+
 async def test_a_mark_comes_back_when_all_before_it_was_played_or_at_once():
     async def talk(media):
         async for event in media.events():
@@ -143,12 +158,14 @@ async def test_audio_in_odd_pieces_is_heard_whole():
     async def talk(media):
         async for event in media.events():
             if event["event"] == "start":
-                audio = encode("piece by piece")
-                for start in range(0, len(audio), 77):
-                    payload = base64.b64encode(audio[start : start + 77]).decode()
+                # A carrier plays what is there: who sends piece by piece has to be ahead of it.
+                for audio in [SILENT_FRAME * 100, *pieces]:
+                    payload = base64.b64encode(audio).decode()
                     await media.send("media", media={"payload": payload})
 
-    network, _ = await run_call(talk, limit=2)
+    audio = encode("piece by piece")
+    pieces = [audio[start : start + 77] for start in range(0, len(audio), 77)]
+    network, _ = await run_call(talk)
     assert network.dials[0].heard == ["piece by piece"]
 
 
