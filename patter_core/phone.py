@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar, cast
 
 from patter_core.agent import Agent
 from patter_core.calls.bounds import FIRST_MESSAGE_CHARS, is_e164
-from patter_core.calls.number_facts import canonical
+from patter_core.calls.number_facts import canonical, facts_of
 from patter_core.calls.result import CallResult, rejected
 from patter_core.calls.tally import DoNotCall
 from patter_core.errors import ArgumentError, ConfigError, PhoneClosed
@@ -168,6 +168,7 @@ class Patter:
             guard=self._settings.url_guard(),
             dependencies=self._settings.dependencies,
             openai_key=self._openai_key,
+            region=facts_of(self._settings.phone_number).region,
         )
 
     @staticmethod

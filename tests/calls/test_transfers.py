@@ -91,10 +91,11 @@ async def test_named_destinations_are_all_that_the_model_can_choose_from(network
 @pytest.mark.parametrize(
     "parts",
     [
-        {"system_prompt": "Whoever asks for a person gets (415) 555-0142 or +1 415 555 0142."},
+        {"system_prompt": "Whoever asks for a person gets +1 415 555 0142."},
+        {"system_prompt": "Whoever asks for a person gets (415) 555-0142."},
         {"transfer_to": [STRANGER, DESK]},
     ],
-    ids=["in the system prompt", "in a list"],
+    ids=["in the system prompt", "there as one dials it from the phone's own country", "in a list"],
 )
 async def test_a_number_that_the_developer_named(network, new_tool, parts):
     agent = scripted(obeying(DESK), **parts)
