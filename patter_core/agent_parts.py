@@ -16,6 +16,7 @@ from patter_core.pipeline.turn_settings import TurnSettings
 from patter_core.tools.checked_tool import check_tools
 from patter_core.tools.kit import ToolKit
 from patter_core.tools.system import CALL_CONTROL, Destinations
+from patter_core.tools.toolset import Toolset
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from patter_core.pipeline.session import VoiceEngine
     from patter_core.pipeline.speech_to_text import SpeechToText
     from patter_core.pipeline.text_to_speech import TextToSpeech
-    from patter_core.tools.toolset import Toolset
     from patter_core.tools.url_guard import UrlGuard
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -84,6 +84,8 @@ def make_agent(
     for name, text in (("system_prompt", system_prompt), ("first_message", first_message)):
         if not isinstance(text, str):
             raise ConfigError(f"agent: {name} must be text, not {type(text).__name__}")
+    if toolset is not None and not isinstance(toolset, Toolset):
+        raise ConfigError(f"agent: toolset= takes a Toolset, not {type(toolset).__name__}")
     names = {*dependencies, CALL_CONTROL}
     checked = check_tools(
         tools,

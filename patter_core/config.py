@@ -63,6 +63,13 @@ class Limits:
     stall_sec: float = 2.0
     """How long the engine's loop may stand still before that is logged, with its stack."""
 
+    tool_argument_bytes: int = 256 * 1024
+    """How long the arguments of a tool may be, as text."""
+    tool_result_bytes: int = 1024 * 1024
+    """How long a tool's answer may be; a longer one is refused, never cut."""
+    tool_uses_per_call: int = 200
+    """How often one call may use the developer's tools; those that every agent has still work."""
+
     transcript_retention_sec: float = 24 * 3600.0
     """How long the ledger keeps what was said."""
     transcript_chars: int = 200_000

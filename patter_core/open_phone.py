@@ -151,7 +151,11 @@ class OpenPhone:
         http = await stack.enter_async_context(open_http_session(workers))
         await settings.ledger.open()
         stack.push_async_callback(settings.ledger.aclose)
-        webhooks = Webhooks(settings.url_guard(), resolver=WorkerResolver(workers))
+        webhooks = Webhooks(
+            settings.url_guard(),
+            max_bytes=settings.limits.tool_result_bytes,
+            resolver=WorkerResolver(workers),
+        )
         await stack.enter_async_context(webhooks)
         resources = Resources(http=http, clock=settings.clock)
         await stack.enter_async_context(aclosing(resources))

@@ -67,11 +67,18 @@ class PhoneSettings:
     redaction: Redaction
 
     def url_guard(self) -> UrlGuard:
-        """Judges the URLs of tools."""
-        # Only now: it brings the HTTP client, which costs more than all of `import patter`.
-        from patter_core.tools.url_guard import UrlGuard
+        """Judges the URLs of tools.
 
-        return UrlGuard(allow_hosts=self.allow_hosts, allow_ports=self.allow_ports)
+        Raises:
+            ConfigError: An entry of `allow_hosts` is no host.
+        """
+        # Only now: it brings the HTTP client, which costs more than all of `import patter`.
+        from patter_core.tools.url_guard import UrlGuard, UrlRefused
+
+        try:
+            return UrlGuard(allow_hosts=self.allow_hosts, allow_ports=self.allow_ports)
+        except UrlRefused as error:
+            raise ConfigError(f"allow_hosts: {error}") from error
 
 
 def checked_settings(
@@ -125,10 +132,10 @@ def checked_settings(
         guests=GuestLoops(),
         max_concurrent_calls=_line_count(max_concurrent_calls),
         dependencies=dict(dependencies or {}),
-        allow_hosts=tuple(allow_hosts),
-        allow_ports=tuple(allow_ports),
-        breaker_threshold=breaker_threshold,
-        breaker_cooldown_sec=breaker_cooldown_sec,
+        allow_hosts=_hosts(allow_hosts),
+        allow_ports=_ports(allow_ports),
+        breaker_threshold=_threshold(breaker_threshold),
+        breaker_cooldown_sec=_cooldown(breaker_cooldown_sec),
         redaction=_redaction(secrets),
     )
 
@@ -227,12 +234,43 @@ def checked_public_url(address: str) -> str:
 def _port(port: int | None, *, simulated: bool) -> int:
     if port is None:
         return 0 if simulated else default_port()
-    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65_535:
+    if not _is_whole(port) or not 0 <= port <= 65_535:
         raise ConfigError(f"port is {port!r}; it must be a whole number from 0 to 65535")
     return port
 
 
+def _hosts(hosts: Collection[str]) -> tuple[str, ...]:
+    given = tuple(hosts)
+    if isinstance(hosts, str) or not all(isinstance(host, str) for host in given):
+        raise ConfigError("allow_hosts is a list of hosts, as in ['127.0.0.1:8000']")
+    return given
+
+
+def _ports(ports: Collection[int]) -> tuple[int, ...]:
+    given = tuple(ports)
+    if not all(_is_whole(port) and 1 <= port <= 65_535 for port in given):
+        raise ConfigError(f"allow_ports is {given!r}; it is a list of ports, 1 to 65535")
+    return given
+
+
+def _threshold(failures: int) -> int:
+    if not _is_whole(failures) or failures < 0:
+        raise ConfigError(f"breaker_threshold is {failures!r}; it is a whole number, 0 for never")
+    return failures
+
+
+def _cooldown(seconds: float) -> float:
+    number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not (number and 0 < seconds < float("inf")):
+        raise ConfigError(f"breaker_cooldown_sec is {seconds!r}; it is more than 0 seconds")
+    return seconds
+
+
+def _is_whole(number: object) -> bool:
+    return isinstance(number, int) and not isinstance(number, bool)
+
+
 def _line_count(count: int) -> int:
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+    if not _is_whole(count) or count < 1:
         raise ConfigError(f"max_concurrent_calls is {count!r}; it must be a whole number from 1 up")
     return count

@@ -31,5 +31,9 @@ class CallControl(Protocol):
         ...
 
     def send_digits(self, digits: str) -> None:
-        """Press keys, as tones in the audio: 0-9, A-D, * and #; w waits half a second, W one."""
+        """Press keys, as tones in the audio: 0-9, A-D, * and #; w waits half a second, W one.
+
+        Raises:
+            ValueError: Something is no key.
+        """
         ...

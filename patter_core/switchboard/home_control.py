@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from patter_core.audio.dtmf import tones
+
 if TYPE_CHECKING:
     from patter_core.calls.control import CallControl
 
@@ -37,4 +39,5 @@ class HomeControl:
 
     def send_digits(self, digits: str) -> None:
         """See `CallControl.send_digits`."""
+        tones(digits)  # Over there nobody could be told that something is no key.
         self._home.call_soon_threadsafe(self._control.send_digits, digits)

@@ -47,7 +47,9 @@ def read_arguments(arguments: Mapping[str, Any] | str | bytes, *, max_bytes: int
         raise BadArguments("The arguments are not valid JSON.") from error
     if not isinstance(data, dict):
         raise BadArguments("The arguments must be a JSON object.")
-    return cast("dict[str, Any]", data)
+    read = cast("dict[str, Any]", data)
+    # Only what has so many brackets can be nested too deep, for us or for a webhook's body.
+    return _plain_object(read, 0) if _brackets(arguments) > MAX_DEPTH else read
 
 
 class ArgumentCheck:
@@ -77,6 +79,12 @@ class ArgumentCheck:
             raise BadArguments("The arguments cannot be held to the tool's schema.") from error
         sentence = "; ".join(problems)[:_SHOWN_CHARS]
         raise BadArguments(f"The arguments do not fit the schema: {sentence}.")
+
+
+def _brackets(text: str | bytes) -> int:
+    if isinstance(text, bytes):
+        return text.count(b"[") + text.count(b"{")
+    return text.count("[") + text.count("{")
 
 
 def _plain_object(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
@@ -12,6 +10,7 @@ import orjson
 from patter_core.tools.answers import NotAnswerable, TooLarge, as_text, failure
 from patter_core.tools.definition import ToolContext
 from patter_core.tools.invocation import ToolError, ToolResult
+from patter_core.tools.tool_log import log_raised
 from patter_core.tools.url_guard import UrlRefused
 from patter_core.tools.user_code import Raised, run_function
 from patter_core.tools.webhook import WebhookFailed, WebhookTooLarge, request_headers
@@ -19,15 +18,12 @@ from patter_core.tools.webhook import WebhookFailed, WebhookTooLarge, request_he
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from patter_core.calls.redaction import Redaction
     from patter_core.clock import Clock
     from patter_core.tools.breaker import Outcome
     from patter_core.tools.invocation import ToolInvocation
     from patter_core.tools.user_code import RunUserCode, Say
     from patter_core.tools.webhook import Webhooks
-
-_LOGGED_STEPS = 8
-
-_log = logging.getLogger(__name__)
 
 
 # Tuples, as frozen dataclasses take several times as long to make.
@@ -40,6 +36,7 @@ class Request(NamedTuple):
         idempotency_key: The same at every attempt.
         say: Takes progress, if anybody listens.
         max_bytes: How long an answer may be.
+        redaction: What a failure must not say.
     """
 
     invocation: ToolInvocation
@@ -47,6 +44,7 @@ class Request(NamedTuple):
     idempotency_key: str
     say: Say | None
     max_bytes: int
+    redaction: Redaction
 
 
 class Attempted(NamedTuple):
@@ -107,8 +105,10 @@ class FunctionWork:
 
     async def attempt(self, request: Request, attempt: int) -> Attempted:
         """See `Work.attempt`."""
-        del attempt
-        args = (request.arguments, request.invocation, dict(self.dependencies))
+        invocation = replace(
+            request.invocation, attempt=attempt, idempotency_key=request.idempotency_key
+        )
+        args = (request.arguments, invocation, dict(self.dependencies))
         return await _run(self.run, self.function, self.on_loop, request, *args)
 
 
@@ -185,9 +185,10 @@ def _own_result(request: Request, result: ToolResult) -> Attempted:
     output = as_text(result.output, max_bytes=request.max_bytes)
     if result.ok:
         return Attempted(ToolResult(function_call_id, ok=True, output=output), "success")
-    code = str(result.error or "tool_error")
+    code = request.redaction.redact(str(result.error or "tool_error"))
     if not output.strip():
         return Attempted(failure(function_call_id, code, "The tool failed."), "neutral")
+    output = request.redaction.redact(output)
     return Attempted(ToolResult(function_call_id, False, code, output), "neutral")
 
 
@@ -197,18 +198,9 @@ def _raised(request: Request, raised: Raised) -> Attempted:
         code, detail = str(error.code), str(error.detail)
         if len(code) + len(detail) > request.max_bytes // 8:  # Each may grow sixfold as JSON.
             return _too_large(request)
+        code, detail = (request.redaction.redact(text) for text in (code, detail))
         return Attempted(failure(request.invocation.function_call_id, code, detail), "neutral")
-    # Its text may quote what the caller said, so only the way to it is written down.
-    steps = traceback.StackSummary.extract(
-        traceback.walk_tb(error.__traceback__), lookup_lines=False
-    )
-    _log.warning(
-        "Call %s: tool %s raised %s at %s",
-        request.invocation.call_id,
-        request.invocation.name,
-        type(error).__name__,
-        ", ".join(f"{step.filename}:{step.lineno}" for step in steps[-_LOGGED_STEPS:]),
-    )
+    log_raised(request.invocation, error)
     return _failed(request, "tool_failed", "The tool failed.", again=True)
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn, cast
+
+import orjson
 
 from patter_core.errors import ConfigError
 from patter_core.tools.arguments import ArgumentCheck
@@ -94,17 +97,20 @@ def check_tool(
     _check_ways(ways, made.name in functions, where)
     _check_name(made.name, where)
     _check_numbers(made, where)
+    _check_secret(made.webhook_secret, where)
     if made.webhook_url is not None:
         try:
             guard.check(made.webhook_url)
         except UrlRefused as error:
             raise ConfigError(f"{where} ({made.name}): {error}") from error
-    needs = (made.needs,) if isinstance(made.needs, str) else tuple(made.needs)
+    needs = _needs(made.needs, where)
     check_needs(needs, dependencies, f"{where} ({made.name})")
     check_schema(made.parameters, tool=made.name, strict=made.strict)
+    # A copy: what the model is shown must stay what was checked.
+    parameters = orjson.loads(orjson.dumps(made.parameters))
     return CheckedTool(
-        tool=replace(made, needs=needs),
-        check=ArgumentCheck(made.parameters, tool=made.name),
+        tool=replace(made, needs=needs, parameters=parameters),
+        check=ArgumentCheck(parameters, tool=made.name),
         on_loop=made.handler is not None and is_async(made.handler, where),
         reassurance=_reassurance(made.reassurance, where),
         breaker_key=(made.name, made.webhook_url or (made.handler and origin(made.handler))),
@@ -175,12 +181,27 @@ def _check_numbers(made: Tool, where: str) -> None:
         raise ConfigError(f"{where}: 'breaker_cooldown_sec' must be more than 0 seconds")
 
 
+def _check_secret(secret: object, where: str) -> None:
+    # An empty one is a variable that nobody has set: what is sent would not be signed.
+    if secret is not None and not (isinstance(secret, str) and secret):
+        raise ConfigError(f"{where}: 'webhook_secret' must be text, and not empty")
+
+
+def _needs(needs: object, where: str) -> tuple[str, ...]:
+    names = (needs,) if isinstance(needs, str) else needs
+    if isinstance(names, list | tuple | set | frozenset):
+        listed = cast("Collection[object]", names)
+        if all(isinstance(name, str) for name in listed):
+            return tuple(cast("Collection[str]", listed))
+    raise ConfigError(f"{where}: 'needs' is a list of the names of dependencies")
+
+
 def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _reassurance(value: object, where: str) -> Reassurance | None:

@@ -7,14 +7,13 @@ breaker is asked, then come the attempts, then the result. A handler never sees 
 from __future__ import annotations
 
 import itertools
-import logging
 import random
 import secrets
-from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from patter_core.calls.redaction import Redaction
 from patter_core.clock import SystemClock
 from patter_core.errors import ConfigError
 from patter_core.tools.answers import failure
@@ -25,10 +24,11 @@ from patter_core.tools.checked_tool import check_needs
 from patter_core.tools.definition import origin
 from patter_core.tools.invocation import ToolError, ToolInvocation, ToolResult
 from patter_core.tools.progress import Progress, reassuring
+from patter_core.tools.tool_log import log_ended, log_raised, log_started
 from patter_core.tools.user_code import OwnLoop, is_async
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
 
     from patter_core.clock import Clock
     from patter_core.tools.arguments import ArgumentCheck
@@ -44,10 +44,6 @@ __all__ = ["ToolError", "ToolExecutor", "ToolInvocation", "ToolLimits", "ToolRes
 _FIRST_PAUSE_SEC = 0.5
 _LONGEST_PAUSE_SEC = 5.0
 _JITTER_SEC = 0.06
-_LOGGED_KEYS = 20
-_LOGGED_CHARS = 40
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +96,7 @@ class ToolExecutor:
         run_user_code: RunUserCode | None = None,
         webhooks: Webhooks | None = None,
         limits: ToolLimits | None = None,
+        redaction: Redaction | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """Make the tools ready.
@@ -112,6 +109,7 @@ class ToolExecutor:
             run_user_code: Runs handlers where they belong; on this same loop when absent.
             webhooks: Calls the tools that have a URL.
             limits: What bounds every tool.
+            redaction: What must not get out in logs, nor in what a failure says.
             jitter: From 0 to 1, anew for each pause.
 
         Raises:
@@ -123,6 +121,7 @@ class ToolExecutor:
         self._run: RunUserCode = run_user_code or OwnLoop()
         self._webhooks = webhooks
         self._limits = limits or ToolLimits()
+        self._redaction = redaction or Redaction()
         self._jitter = jitter
         # Ids of models will not do as keys: some of them number every call's requests alike.
         self._keys = secrets.token_hex(12)
@@ -185,12 +184,12 @@ class ToolExecutor:
         started = self._clock.now()
         try:
             result = await self._answer(invocation, on_progress)
-        except Exception:  # noqa: BLE001 - users' values may fail in ways of their own
+        except Exception as error:  # noqa: BLE001 - users' values may fail in ways of their own
             # Nothing should get here; if it does, the model must still be told something.
-            _log.exception("Call %s: a tool could not be run", invocation.call_id)
+            log_raised(invocation, error)
             result = failure(invocation.function_call_id, "tool_failed", "The tool failed.")
-        if _log.isEnabledFor(logging.INFO):
-            self._log_end(invocation, result, self._clock.now() - started)
+        took_sec = self._clock.now() - started
+        log_ended(invocation, result, took_sec, self._redaction, names=self._entries)
         return result
 
     async def _answer(
@@ -205,14 +204,15 @@ class ToolExecutor:
             if entry.check is not None:
                 entry.check.check(arguments)
         except BadArguments as error:
-            return failure(function_call_id, "invalid_arguments", str(error))
+            # The model's own words are in it: names that it gave to what it made up.
+            detail = self._redaction.redact(str(error))
+            return failure(function_call_id, "invalid_arguments", detail)
         ticket = entry.breaker.admit(self._clock.now())
         if ticket is None:
             return self._resting(function_call_id, entry.breaker)
         outcome: Outcome = "neutral"
         try:
-            if _log.isEnabledFor(logging.INFO):
-                self._log_start(invocation, arguments)
+            log_started(invocation, arguments, self._redaction)
             attempted = await self._attempts_aloud(entry, invocation, arguments, on_progress)
             outcome = attempted.outcome
         finally:
@@ -229,7 +229,9 @@ class ToolExecutor:
         """Every attempt, with what is to be said meanwhile."""
         say = Progress(on_progress) if on_progress is not None else None
         key = f"{self._keys}-{next(self._count)}"
-        request = Request(invocation, arguments, key, say, self._limits.result_bytes)
+        request = Request(
+            invocation, arguments, key, say, self._limits.result_bytes, self._redaction
+        )
         if say is None:
             return await self._attempts(entry, request)
         speaking = (
@@ -302,33 +304,3 @@ class ToolExecutor:
     def _needed(self, needs: Collection[str], where: str) -> Mapping[str, Any]:
         check_needs(needs, self._dependencies, where)
         return {name: self._dependencies[name] for name in needs}
-
-    def _log_start(self, invocation: ToolInvocation, arguments: dict[str, Any]) -> None:
-        _log.info(
-            "Tool started: call %s, request %s, tool %s, tenant %s, arguments %s",
-            invocation.call_id,
-            invocation.function_call_id,
-            invocation.name,
-            _tenant(invocation),
-            [key[:_LOGGED_CHARS] for key in sorted(arguments)[:_LOGGED_KEYS]],
-        )
-
-    def _log_end(self, invocation: ToolInvocation, result: ToolResult, took_sec: float) -> None:
-        # A name that is no tool's is the model's invention, and may say anything.
-        _log.info(
-            "Tool %s: call %s, request %s, tool %s, tenant %s, %d ms%s",
-            "succeeded" if result.ok else "failed",
-            invocation.call_id,
-            invocation.function_call_id,
-            invocation.name if invocation.name in self._entries else "unknown",
-            _tenant(invocation),
-            round(took_sec * 1000),
-            "" if result.ok else f", {result.error}",
-        )
-
-
-def _tenant(invocation: ToolInvocation) -> object:
-    config = invocation.tenant_config
-    if isinstance(config, Mapping):
-        return cast("Mapping[str, object]", config).get("tenant_id")
-    return getattr(config, "tenant_id", None)

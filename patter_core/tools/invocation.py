@@ -23,6 +23,8 @@ class ToolInvocation:
         caller: Who rang, in E.164.
         callee: Who was rung, in E.164.
         tenant_config: What the developer keeps for the tenant whose call it is.
+        attempt: For a registered function: 1 at first, one more at each further attempt.
+        idempotency_key: For a registered function: the same at every attempt of this request.
     """
 
     call_id: str
@@ -32,6 +34,8 @@ class ToolInvocation:
     caller: str = ""
     callee: str = ""
     tenant_config: Any = None
+    attempt: int = 1
+    idempotency_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from patter_core.calls.control import CallControl
+    from patter_core.calls.redaction import Redaction
     from patter_core.clock import Clock
     from patter_core.tools.breaker import BreakerBoard
     from patter_core.tools.checked_tool import CheckedTool
+    from patter_core.tools.executor import ToolLimits
     from patter_core.tools.toolset import Toolset
     from patter_core.tools.user_code import RunUserCode
     from patter_core.tools.webhook import Webhooks
@@ -49,6 +51,8 @@ class ToolKit:
         clock: Clock,
         run_user_code: RunUserCode,
         webhooks: Webhooks,
+        limits: ToolLimits,
+        redaction: Redaction,
     ) -> ToolExecutor:
         """The developer's tools, for one call."""
         executor = ToolExecutor(
@@ -58,6 +62,8 @@ class ToolKit:
             clock=clock,
             run_user_code=run_user_code,
             webhooks=webhooks,
+            limits=limits,
+            redaction=redaction,
         )
         if self.toolset is not None:
             self.toolset.register(executor)
@@ -68,10 +74,12 @@ class ToolKit:
         return system_tools(self.destinations, outbound=outbound)
 
     def system_executor(
-        self, control: CallControl, *, clock: Clock, outbound: bool
+        self, control: CallControl, *, clock: Clock, redaction: Redaction, outbound: bool
     ) -> ToolExecutor:
         """The system's tools, for one call; they run on the engine's own loop."""
         tools = self.system_tools(outbound=outbound)
-        executor = ToolExecutor({CALL_CONTROL: control}, tools=tools, clock=clock)
+        executor = ToolExecutor(
+            {CALL_CONTROL: control}, tools=tools, clock=clock, redaction=redaction
+        )
         register_system_tools(executor, self.destinations, outbound=outbound)
         return executor

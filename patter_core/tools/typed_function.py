@@ -80,15 +80,22 @@ def derive_function(
         The handler, the schema of its arguments, and its description.
 
     Raises:
-        ConfigError: A parameter cannot be put into a schema; it is named.
+        ConfigError: A parameter cannot be put into a schema; it is named. Or it is a class.
     """
     name = getattr(function, "__name__", type(function).__name__)
-    hints = _hints(function, name)
-    docs = read_docstring(inspect.getdoc(function) or "")
+    if isinstance(function, type):
+        raise ConfigError(f"tool {name!r} is a class: pass a function, or one of its methods")
+    written = _written(function)
+    hints = _hints(written, name)
+    docs = read_docstring(inspect.getdoc(written) or "")
     fields: dict[str, Any] = {}
     null_means_default: set[str] = set()
     context_name: str | None = None
+    # What was bound by name still shows in the signature, as a default: it is nobody's to choose.
+    bound = function.keywords if isinstance(function, partial) else {}
     for parameter in inspect.signature(function).parameters.values():
+        if parameter.name in bound:
+            continue
         hint = hints.get(parameter.name, parameter.empty)
         if parameter.kind in _REFUSED:
             refused = _REFUSED[parameter.kind].format(parameter.name)
@@ -119,12 +126,16 @@ def _no_type(function: str, parameter: str) -> None:
     raise ConfigError(f"tool {function!r}: parameter {parameter!r} needs a type")
 
 
-def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
+def _written(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What its author wrote types and a docstring for: not a partial of it, nor its object."""
     while isinstance(function, partial):
         function = function.func
-    target = function if inspect.isroutine(function) else type(function).__call__
+    return function if inspect.isroutine(function) else type(function).__call__
+
+
+def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
     try:
-        return get_type_hints(target, include_extras=True)
+        return get_type_hints(function, include_extras=True)
     except (NameError, AttributeError) as error:
         raise ConfigError(
             f"tool {name!r}: an annotation cannot be resolved ({error}); define its types where "

@@ -233,6 +233,9 @@ def _inflate(inflater: Any, piece: bytes, room: int) -> bytes:  # noqa: ANN401 -
         inflated: bytes = inflater.decompress(piece, room)
     except zlib.error as error:
         raise WebhookFailed("The tool's server broke its answer.", retryable=True) from error
+    if inflater.unused_data:
+        # A second part, or anything else: the first alone would be half an answer.
+        raise WebhookFailed("The tool's server broke its answer.", retryable=True)
     return inflated
 
 

@@ -2,10 +2,9 @@ from __future__ import annotations
 
 import pytest
 from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from patter_core.tools.breaker import Breaker, BreakerBoard, Outcome, Ticket
+from patter_core.tools.breaker import Breaker, BreakerBoard, Outcome
+from tests.tools.breaker_machine import BreakerMachine
 
 
 def tripped_at(now: float, **options: float) -> Breaker:
@@ -134,88 +133,6 @@ def test_a_board_forgets_what_it_has_nothing_to_remember_of_before_it_grows_with
         board.breaker(number)
     assert board.breaker("failing") is failing
     assert len(board._breakers) < 5_000
-
-
-class BreakerMachine(RuleBasedStateMachine):
-    """The breaker beside a plainer account of the same: three states, told by name."""
-
-    def __init__(self):
-        super().__init__()
-        self.now = 0.0
-        self.state = "closed"
-        self.opened_at = 0.0
-        self.failures = 0
-        self.current: list[Ticket] = []
-        self.stale: list[Ticket] = []
-        self.probe: Ticket | None = None
-
-    @initialize(threshold=st.integers(0, 4), cooldown_sec=st.sampled_from([1.0, 30.0]))
-    def start(self, threshold: int, cooldown_sec: float):
-        self.breaker = Breaker(threshold=threshold, cooldown_sec=cooldown_sec)
-
-    @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 29.5, 30.0]))
-    def wait(self, seconds: float):
-        self.now += seconds
-
-    @rule()
-    def ask(self):
-        ticket = self.breaker.admit(self.now)
-        rested = self.now - self.opened_at >= self.breaker.cooldown_sec
-        if self.state == "closed":
-            assert ticket is not None
-            self.current.append(ticket)
-        elif self.state == "open" and rested:
-            assert ticket is not None
-            self.state, self.probe = "half-open", ticket
-        else:
-            assert ticket is None
-
-    @precondition(lambda self: self.current)
-    @rule(data=st.data(), outcome=st.sampled_from(["success", "failure", "neutral"]))
-    def settle(self, data: st.DataObject, outcome: Outcome):
-        index = data.draw(st.integers(0, len(self.current) - 1))
-        self.breaker.settle(self.current.pop(index), outcome, self.now)
-        if outcome == "success":
-            self.failures = 0
-        elif outcome == "failure":
-            self.failures += 1
-            if self.breaker.threshold and self.failures >= self.breaker.threshold:
-                self.open()
-
-    @precondition(lambda self: self.probe)
-    @rule(outcome=st.sampled_from(["success", "failure", "neutral"]))
-    def settle_probe(self, outcome: Outcome):
-        self.breaker.settle(self.probe, outcome, self.now)
-        self.probe = None
-        if outcome == "failure":
-            self.open()
-        elif outcome == "success":
-            self.state, self.failures = "closed", 0
-        else:
-            self.state = "open"
-
-    @precondition(lambda self: self.stale)
-    @rule(outcome=st.sampled_from(["success", "failure", "neutral"]))
-    def settle_late(self, outcome: Outcome):
-        self.breaker.settle(self.stale.pop(), outcome, self.now)
-
-    def open(self):
-        self.state, self.opened_at = "open", self.now
-        self.stale += self.current
-        self.current = []
-
-    @invariant()
-    def the_wait_it_tells_is_true(self):
-        if not hasattr(self, "breaker"):
-            return
-        wait_sec = self.breaker.retry_after_sec(self.now)
-        if self.state == "closed":
-            assert wait_sec == 0
-        elif self.state == "open":
-            rest_sec = self.opened_at + self.breaker.cooldown_sec - self.now
-            assert wait_sec == pytest.approx(max(rest_sec, 0.0))
-        else:
-            assert wait_sec > 0
 
 
 BreakerMachine.TestCase.settings = settings(max_examples=120, stateful_step_count=60, deadline=None)

@@ -209,6 +209,7 @@ def _takes_what_json_has_not(stream: AsyncIterator[bytes]):
         (_takes_raw, "parameters="),
         (_takes_unknown, "Nowhere"),
         (_takes_what_json_has_not, "_takes_what_json_has_not"),
+        (Item, "class"),
     ],
 )
 def test_a_function_that_makes_no_schema_is_refused_by_name(function: Any, named: str):
@@ -268,6 +269,12 @@ def test_tools_that_are_no_list_are_a_type_error(tools: Any):
         ({"max_retries": -1}, "max_retries"),
         ({"max_retries": True}, "max_retries"),
         ({"breaker_threshold": -1}, "breaker_threshold"),
+        ({"breaker_cooldown_sec": float("inf")}, "breaker_cooldown_sec"),
+        ({"reassurance": {"message": "x", "after_ms": float("nan")}}, "reassurance"),
+        ({"needs": None}, "needs"),
+        ({"needs": [3]}, "needs"),
+        ({"webhook_secret": ""}, "webhook_secret"),
+        ({"webhook_secret": b"hush"}, "webhook_secret"),
         ({"reassurance": 3}, "reassurance"),
         ({"reassurance": {"text": "x"}}, "reassurance"),
         ({"reassurance": {"message": "x", "after_ms": -1}}, "reassurance"),
@@ -293,6 +300,64 @@ def test_a_plain_generator_is_refused_as_it_would_block():
 
     with pytest.raises(ConfigError, match="async generator"):
         checked({"name": "t", "handler": steps})
+
+
+def test_a_schema_that_is_changed_later_changes_nothing():
+    parameters: dict[str, Any] = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    (one,) = checked({"name": "t", "handler": handler, "parameters": parameters})
+    parameters["properties"]["n"]["type"] = "nonsense"
+    parameters["required"] = ["m"]
+    assert one.tool.parameters == {"type": "object", "properties": {"n": {"type": "integer"}}}
+
+
+class Shop:
+    """Has functions of every kind."""
+
+    def method(self, sku: str) -> str:
+        """Looks it up."""
+        return sku
+
+    @classmethod
+    def of_the_class(cls, sku: str) -> str:
+        """Looks it up."""
+        return sku
+
+    @staticmethod
+    def alone(sku: str) -> str:
+        """Looks it up."""
+        return sku
+
+    async def __call__(self, *, sku: str) -> str:
+        """Looks it up."""
+        return sku
+
+
+def _of_tenant(tenant: str, sku: str) -> str:
+    """Looks it up."""
+    return f"{tenant} {sku}"
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        Shop().method,
+        Shop.of_the_class,
+        Shop.alone,
+        tool(Shop(), name="look_up"),
+        functools.partial(Shop.method, Shop()),
+        functools.partial(_of_tenant, tenant="acme"),
+    ],
+    ids=["method", "class method", "static method", "object", "partial", "bound by name"],
+)
+def test_functions_of_every_kind_become_tools(function: Any):
+    (one,) = checked(function)
+    assert one.tool.description == "Looks it up."
+    assert dict(one.tool.parameters) == {
+        "type": "object",
+        "properties": {"sku": {"type": "string"}},
+        "required": ["sku"],
+        "additionalProperties": False,
+    }
 
 
 def test_two_tools_of_one_name_are_refused():

@@ -146,6 +146,8 @@ async def test_a_handler_is_told_about_the_call():
         '{"sku": "a", "count": "1"}',
         "[" * 100_000,
         '{"sku": "' + "x" * 300_000 + '"}',
+        '{"sku": "a", "count": 1e400}',
+        '{"sku": "a", "x": ' + "[" * 150 + "]" * 150 + "}",
         {"sku": b"bytes"},
         {"sku": "\ud800"},
         {"sku": "a", "count": float("nan")},
@@ -575,11 +577,14 @@ async def test_timeouts_open_the_circuit_and_a_threshold_of_none_never_does():
         await asyncio.Event().wait()
 
     for threshold, last in ((2, "circuit_open"), (0, "tool_timeout")):
-        clock = SimulatedClock()
-        running = executor(handler, {"breaker_threshold": threshold}, clock=clock)
-        results = [await driven(clock, running.execute(asked())) for _ in range(7)]
-        assert results[1].error == "tool_timeout"
-        assert results[2].error == last
+        for own in (True, False):  # The tool's own number, or the board's.
+            clock = SimulatedClock()
+            options = {"breaker_threshold": threshold} if own else {}
+            board = BreakerBoard(threshold=5 if own else threshold)
+            running = executor(handler, options, clock=clock, board=board)
+            results = [await driven(clock, running.execute(asked())) for _ in range(7)]
+            assert results[1].error == "tool_timeout"
+            assert results[2].error == results[6].error == last
 
 
 async def test_progress_is_heard_in_order_and_the_last_result_counts():
@@ -781,6 +786,25 @@ async def test_a_registered_function_gets_arguments_invocation_and_what_it_needs
     assert error_of(await running.execute(asked("[]", "transfer")))["error"] == "invalid_arguments"
 
 
+async def test_a_registered_function_can_tell_a_further_attempt_from_another_request():
+    clock = SimulatedClock()
+    seen: list[tuple[int, str]] = []
+
+    async def pay(args: dict[str, Any], invocation: ToolInvocation, deps: dict[str, Any]):
+        seen.append((invocation.attempt, invocation.idempotency_key))
+        raise OSError
+
+    running = ToolExecutor(clock=clock)
+    running.register("pay", pay)
+    await driven(clock, running.execute(asked("", "pay")))
+    await driven(clock, running.execute(asked("", "pay")))
+    assert [attempt for attempt, _ in seen] == [1, 2, 3, 1, 2, 3]
+    first, second = {key for _, key in seen[:3]}, {key for _, key in seen[3:]}
+    assert len(first) == len(second) == 1
+    assert first != second
+    assert "" not in first
+
+
 @pytest.mark.parametrize(
     ("returned", "expected"),
     [
@@ -853,7 +877,9 @@ async def test_a_smaller_cap_is_kept_as_well():
     assert (await small.execute(asked('{"sku": "0123456789012345"}'))).error == "invalid_arguments"
 
 
-async def test_nothing_but_cancellation_ever_leaves():
+async def test_nothing_but_cancellation_ever_leaves(caplog: pytest.LogCaptureFixture):
+    caplog.set_level(logging.DEBUG)
+
     class Odd:
         call_id = "c"
         function_call_id = "f"

@@ -173,8 +173,9 @@ CUT_OFF = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length:
         CUT_OFF,
         reply(gzip.compress(b"{}")[:-9], Content_Encoding="gzip"),
         reply(b"no gzip", Content_Encoding="gzip"),
+        reply(gzip.compress(b"[1]") + gzip.compress(b"[2]"), Content_Encoding="gzip"),
     ],
-    ids=["nothing", "garbage", "half a line", "shorter than it says", "half a gzip", "no gzip"],
+    ids=["nothing", "garbage", "half a line", "too short", "half a gzip", "no gzip", "two gzips"],
 )  # fmt: skip
 async def test_what_is_no_whole_answer_is_tried_again(raw_server: Any, answer: bytes):
     server = await raw_server(answer)
