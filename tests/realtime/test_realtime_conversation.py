@@ -8,6 +8,7 @@ import pytest
 
 from patter_core.audio.dtmf import tones
 from patter_core.pipeline.realtime.engine import SemanticVad, ServerVad
+from patter_core.pipeline.realtime.usage import RealtimePrices
 from patter_core.pipeline.session import ClearAudio, ConversationOver, PlayAudio, TurnFinished
 from patter_core.pipeline.turn_settings import TurnSettings
 from tests.realtime.realtime_kit import asks, conversation, kinds, of_type
@@ -356,9 +357,17 @@ async def test_tokens_are_counted_and_priced(new_server):
         assert line.session.usage().input_tokens == usage["input_tokens"]
         assert line.session.usage().output_tokens == usage["output_tokens"]
         into, out = usage["input_token_details"], usage["output_token_details"]
-        dollars = ((into["text_tokens"] - 32) * 4 + 32 * 0.4 + into["audio_tokens"] * 32) / 1e6 + (
-            out["text_tokens"] * 16 + out["audio_tokens"] * 64
+        cached = into["cached_tokens_details"]
+        assert line.session.usage().cached_tokens == cached["text_tokens"] + cached["audio_tokens"]
+        dollars = (
+            (into["text_tokens"] - cached["text_tokens"]) * 4
+            + cached["text_tokens"] * 0.4
+            + (into["audio_tokens"] - cached["audio_tokens"]) * 32
+            + cached["audio_tokens"] * 0.4
+            + out["text_tokens"] * 16
+            + out["audio_tokens"] * 64
         ) / 1e6
+        assert cached["audio_tokens"] > 0
         assert line.session.cost().llm == pytest.approx(dollars, abs=1e-6)
         assert line.session.cost().stt > 0
         metrics = line.session.metrics()
@@ -366,3 +375,25 @@ async def test_tokens_are_counted_and_priced(new_server):
         assert len(metrics["replies"]) == 1
         assert metrics["p95_latency_ms"] > 0
         assert metrics["rate_limit_left"] < 1
+
+
+async def test_transcription_that_is_billed_by_time_is_priced_by_time(new_server):
+    server = await new_server(["Yes."])
+    async with conversation(
+        server, transcription_model="whisper-1", prices=RealtimePrices(transcription_minute=60)
+    ) as line:
+        await line.says("What is the time?")
+        await line.until_quiet()
+        kind = "conversation.item.input_audio_transcription.completed"
+        (told,) = of_type(server.sent, kind)
+        assert line.session.cost().stt == pytest.approx(told["usage"]["seconds"])
+
+
+async def test_prices_are_the_developers_to_replace(new_server):
+    server = await new_server(["Yes."])
+    async with conversation(server, prices=RealtimePrices(audio_out=1e6)) as line:
+        await line.says("Well?")
+        await line.until_quiet()
+        usage = of_type(server.sent, "response.done")[0]["response"]["usage"]
+        spoken = usage["output_token_details"]["audio_tokens"]
+        assert line.session.cost().llm == pytest.approx(spoken, abs=0.01)
