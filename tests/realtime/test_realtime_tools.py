@@ -170,7 +170,7 @@ async def test_what_an_interrupted_response_asked_for_is_answered_and_not_done(n
         await line.says("Or rather not.")
         await line.until_quiet()
         assert tools.asked == []
-        assert json.loads(outputs(server)[0])["ok"] is False
+        assert json.loads(outputs(server)[0])["fallback"] is True
         assert tool_events(server) == ["output"]
         assert line.said[-1] == ("agent", "As you like.")
         assert server.refusals == []
@@ -184,7 +184,7 @@ async def test_the_end_of_the_call_ends_tools_and_answers_them(new_server):
         await line.until(lambda: tools.asked)
     assert tools.cancelled == ["find"]
     await came(lambda: outputs(server))
-    assert json.loads(outputs(server)[0])["ok"] is False
+    assert json.loads(outputs(server)[0])["fallback"] is True
 
 
 async def test_a_model_that_only_ever_asks_for_tools_is_stopped_after_ten_rounds(new_server):
@@ -208,7 +208,7 @@ async def test_a_tool_that_nobody_knows_is_answered(new_server):
     async with conversation(server) as line:
         await line.says("Go.")
         await line.until_quiet()
-        assert json.loads(outputs(server)[0])["ok"] is False
+        assert json.loads(outputs(server)[0])["fallback"] is True
         assert line.said[-1] == ("agent", "I cannot do that.")
 
 

@@ -130,7 +130,9 @@ class RealtimeSession:
         lost_ms: int | None = None
         try:
             while True:
-                async with connected(self._connecting, self._conversation.detection) as socket:
+                async with connected(
+                    self._connecting, self._conversation.detection.wanted
+                ) as socket:
                     await self._talk(socket)
                 self._conversation.lost()
                 self._note()

@@ -190,11 +190,9 @@ def _ask(response: dict[str, Any]) -> str:
 
 def _rate_limits(event: dict[str, Any]) -> events.RateLimits:
     shares = [
-        (limit["remaining"] / limit["limit"], float(limit.get("reset_seconds") or 0.0))
-        for limit in event["rate_limits"]
-        if limit.get("limit")
+        limit["remaining"] / limit["limit"] for limit in event["rate_limits"] if limit.get("limit")
     ]
-    return events.RateLimits(*min(shares, default=(1.0, 0.0)))
+    return events.RateLimits(min(shares, default=1.0))
 
 
 def _fault(event: dict[str, Any]) -> events.Fault:
@@ -245,7 +243,7 @@ _READERS: dict[str, Callable[[dict[str, Any]], events.ServerEvent]] = {
     ),
     "conversation.item.input_audio_transcription.completed": _transcribed,
     "conversation.item.input_audio_transcription.failed": lambda event: events.Transcribed(
-        _string(event["item_id"]), "", events.TranscriptionUsage()
+        _string(event["item_id"]), None, events.TranscriptionUsage()
     ),
     "response.created": _response_created,
     "response.output_audio.delta": _audio_delta,
