@@ -110,7 +110,11 @@ class RealtimeSession:
         return self._conversation.transcript()
 
     def metrics(self) -> dict[str, Any]:
-        """See `VoiceSession.metrics`; `hears_nothing` and `tokens` are among them."""
+        """See `VoiceSession.metrics`.
+
+        Among them are `tokens`, and `hears_nothing`: the callee could be heard, and the service has
+        noticed nothing; `advice` then says what to do about it.
+        """
         underruns = self._conversation.speech.underruns
         return self._meter.metrics(turns=len(self.transcript()), underruns=underruns)
 
