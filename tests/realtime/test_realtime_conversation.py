@@ -11,6 +11,7 @@ from patter_core.pipeline.realtime.engine import SemanticVad, ServerVad
 from patter_core.pipeline.realtime.usage import RealtimePrices
 from patter_core.pipeline.session import ClearAudio, ConversationOver, PlayAudio, TurnFinished
 from patter_core.pipeline.turn_settings import TurnSettings
+from patter_core.speech import markers
 from tests.realtime.realtime_kit import asks, conversation, kinds, of_type
 
 LONG = "This is a rather long sentence, which nobody will ever want to hear to its very end."
@@ -137,6 +138,46 @@ async def test_a_service_that_does_not_stop_by_itself_is_told_to(new_server):
         assert line.said[-1] == ("agent", "Of course.")
         events = kinds(server.received)
         assert events.index("response.cancel") < events.index("conversation.item.truncate")
+        assert server.refusals == []
+
+
+async def test_what_comes_late_of_a_response_that_was_broken_off_is_not_played(new_server):
+    server = await new_server([{"content": LONG, "stops_after": 5, "late": 3}, "Of course."])
+    async with conversation(server) as line:
+        await line.says("Tell me.")
+        await line.until(lambda: len(line.played) > 30)
+        await line.says("Stop it!")
+        started = of_type(server.sent, "input_audio_buffer.speech_started")[1]
+        late = server.sent[server.sent.index(started) :]
+        assert len(of_type(late, "response.output_audio.delta")) >= 3
+        await line.until_quiet()
+        cleared = line.events.index(ClearAudio())
+        played = [event for event in line.events[cleared:] if isinstance(event, PlayAudio)]
+        told = markers.MarkerDetector().feed(b"".join(event.audio for event in played))
+        assert told == [markers.Began(), markers.Ended("Of course.")], "nothing of the one before"
+        assert server.refusals == []
+
+
+async def test_turns_noticed_by_what_is_said(new_server):
+    server = await new_server([{"content": LONG, "stops_after": 5}, "Of course."])
+    async with conversation(server, turn_detection=SemanticVad(), greeting="Hi.") as line:
+        await line.until_quiet()
+        await line.says("Tell me.")
+        await line.until(lambda: len(line.played) > 40)
+        await line.says("Stop it!")
+        await line.until_quiet()
+        assert [(turn.role, turn.cut) for turn in line.session.transcript()] == [
+            ("agent", False),
+            ("user", False),
+            ("agent", True),
+            ("user", False),
+            ("agent", False),
+        ]
+        kinds_asked = [
+            event["session"]["audio"]["input"]["turn_detection"]["type"]
+            for event in of_type(server.received, "session.update")
+        ]
+        assert kinds_asked == ["semantic_vad", "semantic_vad"]
         assert server.refusals == []
 
 
@@ -296,6 +337,23 @@ async def test_whoever_answers_the_goodbye_is_not_left(new_server):
         await line.says("I am here.")
         await line.until(lambda: line.said[-1:] == [("agent", "Good.")])
         assert not any(isinstance(event, ConversationOver) for event in line.events)
+
+
+@pytest.mark.parametrize("told", ["transcription left out", "transcription failed"])
+async def test_whoever_speaks_is_not_taken_for_silent_though_nobody_writes_it_down(
+    new_server, told
+):
+    server = await new_server(["I see.", "I see."])
+    model = "no-such-model" if told == "transcription failed" else None
+    turns = TurnSettings(silence_prompt_sec=2, silence_prompts=1, goodbye="Bye then.")
+    async with conversation(server, turns=turns, transcription_model=model) as line:
+        await line.until(lambda: line.said == [("agent", "Are you there?")])
+        await line.says("Yes.")
+        await line.until_quiet()
+        await line.until(lambda: len(line.said) == 3)
+        await line.until_quiet()
+        assert [text for _, text in line.said] == ["Are you there?", "I see.", "Are you there?"]
+        assert over(line) == []
 
 
 def over(line):

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from patter_core.simulator.realtime.wire import Wire
 
 _BILLED_BY_TIME = ("whisper-1",)
+_TRANSCRIPTION_MODELS = (
+    *_BILLED_BY_TIME,
+    *("gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-transcribe-diarize"),
+    *("gpt-transcribe", "gpt-live-transcribe", "gpt-realtime-whisper"),
+)
 
 
 class Session:
@@ -83,6 +88,10 @@ class Session:
                 continue
             kind = "conversation.item.input_audio_transcription"
             shared = {"item_id": item_id, "content_index": 0}
+            if model not in _TRANSCRIPTION_MODELS:
+                error = {"type": "transcription_error", "code": "model_not_found", "message": "No."}
+                await self.wire.send(f"{kind}.failed", **shared, error={**error, "param": None})
+                continue
             if text:
                 delta = {"delta": text, "obfuscation": "x9", "logprobs": None}
                 await self.wire.send(f"{kind}.delta", **shared, **delta)
