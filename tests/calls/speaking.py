@@ -5,6 +5,7 @@ from __future__ import annotations
 from patter import OpenAILLM, OpenAIRealtime, ScriptedLLM, ScriptedToolCall, TurnSettings
 from patter.simulator import ScriptedChatServer, ScriptedRealtimeServer, ToolCall
 from tests.calls.kit import scripted
+from tests.realtime.realtime_kit import check_client_events
 
 KINDS = ["scripted", "openai", "realtime"]
 
@@ -29,6 +30,7 @@ class Speaking:
             model = OpenAILLM("gpt-4.1-mini", base_url=self._server.base_url, api_key="k")
             return scripted(llm=model, **parts)
         self._server = await self._stack.enter_async_context(ScriptedRealtimeServer(served))
+        self._stack.callback(lambda: check_client_events(self._server.received))
         engine = OpenAIRealtime(base_url=self._server.base_url, api_key="sk-test")
         return {"engine": engine, "turns": TurnSettings(silence_prompt_sec=0), **parts}
 

@@ -158,19 +158,110 @@ async def test_a_connection_that_is_lost_while_it_rings_is_made_again(network, n
     assert server.connections == 2
 
 
+async def test_two_calls_at_once_have_a_session_each_and_nothing_in_common(network, new_server):
+    def script(view):
+        return f"{view['session']['instructions'][:3]} heard {view['said'][-1]}"
+
+    network.add(CALLEE, Callee(says=["One?", "Two.", "Three."]))
+    network.add(OTHER_CALLEE, Callee(says=["Uno?", "Dos.", "Tres."]))
+    server = await new_server(script)
+    voice = OpenAIRealtime(base_url=server.base_url, api_key="sk-test")
+    async with Patter(
+        carrier=network.twilio(),
+        phone_number=PHONE,
+        ledger=":memory:",
+        clock=network.clock,
+        max_concurrent_calls=2,
+    ) as phone:
+        first, second = await bounded(
+            asyncio.gather(
+                phone.call(CALLEE, {"engine": voice, "system_prompt": "Ann"}, first_message="Hi."),
+                phone.call(
+                    OTHER_CALLEE, {"engine": voice, "system_prompt": "Bob"}, first_message="Ola."
+                ),
+            )
+        )
+    assert server.connections == 2
+    assert {first.status, second.status} == {"completed"}
+    assert said(first)[:5] == [
+        ("agent", "Hi."),
+        ("user", "One?"),
+        ("agent", "Ann heard One?"),
+        ("user", "Two."),
+        ("agent", "Ann heard Two."),
+    ]
+    assert said(second)[:5] == [
+        ("agent", "Ola."),
+        ("user", "Uno?"),
+        ("agent", "Bob heard Uno?"),
+        ("user", "Dos."),
+        ("agent", "Bob heard Dos."),
+    ]
+    assert server.refusals == []
+
+
+async def test_a_call_that_waits_for_a_line_connects_to_nothing(network, new_server):
+    network.add(OTHER_CALLEE, Callee(says=["Hello?", "Bye."]))
+    server = await new_server(lambda _view: "Good day.")
+    voice = OpenAIRealtime(base_url=server.base_url, api_key="sk-test")
+    most_live = []
+
+    def on_event(_event):
+        most_live.append(server.live)
+
+    async with Patter(
+        carrier=network.twilio(), phone_number=PHONE, ledger=":memory:", clock=network.clock
+    ) as phone:
+        tool = PatterTool(phone, agent={"engine": voice}, on_event=on_event)
+        results = await bounded(
+            asyncio.gather(tool.execute(to=CALLEE), tool.execute(to=OTHER_CALLEE))
+        )
+    assert [result.status for result in results] == ["completed", "completed"]
+    assert server.connections == 2
+    assert max(most_live) == 1
+
+
+async def test_the_phones_own_key_is_the_sessions(network, new_server, monkeypatch):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    server = await new_server(["Good day."])
+    phone = Patter(
+        carrier=network.twilio(),
+        phone_number=PHONE,
+        ledger=":memory:",
+        clock=network.clock,
+        openai_key="sk-flat",
+    )
+    assert phone.agent().engine == OpenAIRealtime(api_key="sk-flat")
+    async with phone:
+        voice = OpenAIRealtime(base_url=server.base_url)
+        result = await bounded(phone.call(CALLEE, {"engine": voice}))
+    assert result.status == "completed"
+    assert server.keys == ["sk-flat"]
+
+
 # --- every trouble at every event ------------------------------------------------------------
 
 
 def _script():
-    return ["For how many?", "Booked, see you then."]
+    return ["For how many?", ToolCall("book", {"people": 4}), "Booked."]
+
+
+async def book(people: int) -> str:
+    """Book a table.
+
+    Args:
+        people: For how many.
+    """
+    return f"booked for {people}"
 
 
 async def _events_of_a_call():
     """How many events the service sends in a call that goes well."""
     async with PhoneNetwork() as network, ScriptedRealtimeServer(_script()) as server:
         network.add(CALLEE, Callee(says=["Hello?", "Four.", "Bye."]))
-        result = await call(network, server)
+        result = await call_with_tools(network, server, [Patter.tool(book)])
         assert result.status == "completed"
+        assert ("agent", "Booked.") in said(result)
         return len(server.sent)
 
 
@@ -201,7 +292,8 @@ async def test_every_trouble_at_every_event_gives_one_result_and_leaves_nothing_
                     voice = OpenAIRealtime(
                         base_url=server.base_url, api_key="x", open_sec=0.25, stall_sec=0.2
                     )
-                    tool = PatterTool(phone, agent={"engine": voice}, max_duration_sec=40)
+                    agent = {"engine": voice, "tools": [Patter.tool(book)]}
+                    tool = PatterTool(phone, agent=agent, max_duration_sec=40)
                     began = time.monotonic()
                     result = await bounded(tool.execute(to=CALLEE, first_message="Hi."))
                     assert time.monotonic() - began < 5, (number, result)
@@ -269,6 +361,60 @@ async def test_a_developers_tool_is_run_and_the_agent_ends_the_call(network, new
     ]
     assert network.dials[0].heard[-1] == "Goodbye.", "the last words were heard to their end"
     assert [refusal.count("strict") for refusal in server.refusals] == [1]
+
+
+async def test_a_slow_tool_holds_up_neither_talk_nor_interruption(network, new_server):
+    async def look_up() -> str:
+        """Look it up."""
+        await network.clock.sleep(3)
+        return "found"
+
+    lines = ["Look it up, please.", "Are you there?", "Enough!", "Bye."]
+    network.add(CALLEE, Callee(says=lines, interrupts_after_sec=0.8))
+    server = await new_server([ToolCall("look_up"), LONG, "As you wish.", "Found it."])
+    result = await call_with_tools(network, server, [Patter.tool(look_up)])
+    assert result.status == "completed"
+    (cut,) = [turn for turn in result.transcript if turn.cut and turn.role == "agent"]
+    assert LONG.startswith(cut.text)
+    assert ("user", "Enough!") in said(result)
+    assert server.refusals == []
+
+
+async def test_tool_after_tool_and_three_at_once(network, new_server):
+    asked = []
+
+    async def step(number: int) -> str:
+        """Do a step.
+
+        Args:
+            number: Which one.
+        """
+        asked.append(number)
+        return f"step {number} is done"
+
+    network.add(CALLEE, Callee(says=["Do it all.", "Thanks."]))
+    three = [ToolCall("step", {"number": number}) for number in (2, 3, 4)]
+    server = await new_server([ToolCall("step", {"number": 1}), three, "All is done."])
+    result = await call_with_tools(network, server, [Patter.tool(step)])
+    assert (result.status, result.ended_by) == ("completed", "callee")
+    assert asked[0] == 1
+    assert sorted(asked) == [1, 2, 3, 4]
+    assert ("agent", "All is done.") in said(result)
+    asks = of_type(server.received, "response.create")
+    assert len(asks) == 3, "for the greeting, after one tool, and once after three"
+    assert server.refusals == []
+
+
+async def test_an_agent_that_ends_the_call_without_a_word_is_asked_for_its_goodbye(
+    network, new_server
+):
+    network.add(CALLEE, Callee(says=["Wrong number.", "Still there?"]))
+    script = [ToolCall("end_call", {"reason": "A wrong number"}), "Sorry, goodbye."]
+    server = await new_server(script)
+    result = await call_with_tools(network, server, [])
+    assert (result.status, result.ended_by) == ("completed", "agent")
+    assert network.dials[0].heard[-1] == "Sorry, goodbye."
+    assert server.refusals == []
 
 
 async def test_the_agent_transfers_the_call(network, new_server):

@@ -8,8 +8,10 @@ import pytest
 
 from patter_core.audio.dtmf import tones
 from patter_core.pipeline.realtime.engine import SemanticVad, ServerVad
+from patter_core.pipeline.realtime.usage import RealtimePrices
 from patter_core.pipeline.session import ClearAudio, ConversationOver, PlayAudio, TurnFinished
 from patter_core.pipeline.turn_settings import TurnSettings
+from patter_core.speech import markers
 from tests.realtime.realtime_kit import asks, conversation, kinds, of_type
 
 LONG = "This is a rather long sentence, which nobody will ever want to hear to its very end."
@@ -136,6 +138,46 @@ async def test_a_service_that_does_not_stop_by_itself_is_told_to(new_server):
         assert line.said[-1] == ("agent", "Of course.")
         events = kinds(server.received)
         assert events.index("response.cancel") < events.index("conversation.item.truncate")
+        assert server.refusals == []
+
+
+async def test_what_comes_late_of_a_response_that_was_broken_off_is_not_played(new_server):
+    server = await new_server([{"content": LONG, "stops_after": 5, "late": 3}, "Of course."])
+    async with conversation(server) as line:
+        await line.says("Tell me.")
+        await line.until(lambda: len(line.played) > 30)
+        await line.says("Stop it!")
+        started = of_type(server.sent, "input_audio_buffer.speech_started")[1]
+        late = server.sent[server.sent.index(started) :]
+        assert len(of_type(late, "response.output_audio.delta")) >= 3
+        await line.until_quiet()
+        cleared = line.events.index(ClearAudio())
+        played = [event for event in line.events[cleared:] if isinstance(event, PlayAudio)]
+        told = markers.MarkerDetector().feed(b"".join(event.audio for event in played))
+        assert told == [markers.Began(), markers.Ended("Of course.")], "nothing of the one before"
+        assert server.refusals == []
+
+
+async def test_turns_noticed_by_what_is_said(new_server):
+    server = await new_server([{"content": LONG, "stops_after": 5}, "Of course."])
+    async with conversation(server, turn_detection=SemanticVad(), greeting="Hi.") as line:
+        await line.until_quiet()
+        await line.says("Tell me.")
+        await line.until(lambda: len(line.played) > 40)
+        await line.says("Stop it!")
+        await line.until_quiet()
+        assert [(turn.role, turn.cut) for turn in line.session.transcript()] == [
+            ("agent", False),
+            ("user", False),
+            ("agent", True),
+            ("user", False),
+            ("agent", False),
+        ]
+        kinds_asked = [
+            event["session"]["audio"]["input"]["turn_detection"]["type"]
+            for event in of_type(server.received, "session.update")
+        ]
+        assert kinds_asked == ["semantic_vad", "semantic_vad"]
         assert server.refusals == []
 
 
@@ -297,6 +339,23 @@ async def test_whoever_answers_the_goodbye_is_not_left(new_server):
         assert not any(isinstance(event, ConversationOver) for event in line.events)
 
 
+@pytest.mark.parametrize("told", ["transcription left out", "transcription failed"])
+async def test_whoever_speaks_is_not_taken_for_silent_though_nobody_writes_it_down(
+    new_server, told
+):
+    server = await new_server(["I see.", "I see."])
+    model = "no-such-model" if told == "transcription failed" else None
+    turns = TurnSettings(silence_prompt_sec=2, silence_prompts=1, goodbye="Bye then.")
+    async with conversation(server, turns=turns, transcription_model=model) as line:
+        await line.until(lambda: line.said == [("agent", "Are you there?")])
+        await line.says("Yes.")
+        await line.until_quiet()
+        await line.until(lambda: len(line.said) == 3)
+        await line.until_quiet()
+        assert [text for _, text in line.said] == ["Are you there?", "I see.", "Are you there?"]
+        assert over(line) == []
+
+
 def over(line):
     return [event for event in line.events if isinstance(event, ConversationOver)]
 
@@ -356,9 +415,17 @@ async def test_tokens_are_counted_and_priced(new_server):
         assert line.session.usage().input_tokens == usage["input_tokens"]
         assert line.session.usage().output_tokens == usage["output_tokens"]
         into, out = usage["input_token_details"], usage["output_token_details"]
-        dollars = ((into["text_tokens"] - 32) * 4 + 32 * 0.4 + into["audio_tokens"] * 32) / 1e6 + (
-            out["text_tokens"] * 16 + out["audio_tokens"] * 64
+        cached = into["cached_tokens_details"]
+        assert line.session.usage().cached_tokens == cached["text_tokens"] + cached["audio_tokens"]
+        dollars = (
+            (into["text_tokens"] - cached["text_tokens"]) * 4
+            + cached["text_tokens"] * 0.4
+            + (into["audio_tokens"] - cached["audio_tokens"]) * 32
+            + cached["audio_tokens"] * 0.4
+            + out["text_tokens"] * 16
+            + out["audio_tokens"] * 64
         ) / 1e6
+        assert cached["audio_tokens"] > 0
         assert line.session.cost().llm == pytest.approx(dollars, abs=1e-6)
         assert line.session.cost().stt > 0
         metrics = line.session.metrics()
@@ -366,3 +433,25 @@ async def test_tokens_are_counted_and_priced(new_server):
         assert len(metrics["replies"]) == 1
         assert metrics["p95_latency_ms"] > 0
         assert metrics["rate_limit_left"] < 1
+
+
+async def test_transcription_that_is_billed_by_time_is_priced_by_time(new_server):
+    server = await new_server(["Yes."])
+    async with conversation(
+        server, transcription_model="whisper-1", prices=RealtimePrices(transcription_minute=60)
+    ) as line:
+        await line.says("What is the time?")
+        await line.until_quiet()
+        kind = "conversation.item.input_audio_transcription.completed"
+        (told,) = of_type(server.sent, kind)
+        assert line.session.cost().stt == pytest.approx(told["usage"]["seconds"])
+
+
+async def test_prices_are_the_developers_to_replace(new_server):
+    server = await new_server(["Yes."])
+    async with conversation(server, prices=RealtimePrices(audio_out=1e6)) as line:
+        await line.says("Well?")
+        await line.until_quiet()
+        usage = of_type(server.sent, "response.done")[0]["response"]["usage"]
+        spoken = usage["output_token_details"]["audio_tokens"]
+        assert line.session.cost().llm == pytest.approx(spoken, abs=0.01)

@@ -8,6 +8,7 @@ import logging
 
 import pytest
 
+from patter_core.pipeline.turn_settings import TurnSettings
 from patter_core.simulator import ToolCall
 from tests.realtime.realtime_kit import Tools, asks, came, conversation, kinds, of_type
 
@@ -170,7 +171,11 @@ async def test_what_an_interrupted_response_asked_for_is_answered_and_not_done(n
         await line.says("Or rather not.")
         await line.until_quiet()
         assert tools.asked == []
-        assert json.loads(outputs(server)[0])["ok"] is False
+        assert json.loads(outputs(server)[0]) == {
+            "error": "interrupted",
+            "detail": "The other side interrupted, so this was not done.",
+            "fallback": True,
+        }
         assert tool_events(server) == ["output"]
         assert line.said[-1] == ("agent", "As you like.")
         assert server.refusals == []
@@ -184,10 +189,11 @@ async def test_the_end_of_the_call_ends_tools_and_answers_them(new_server):
         await line.until(lambda: tools.asked)
     assert tools.cancelled == ["find"]
     await came(lambda: outputs(server))
-    assert json.loads(outputs(server)[0])["ok"] is False
+    assert json.loads(outputs(server)[0])["fallback"] is True
 
 
-async def test_a_model_that_only_ever_asks_for_tools_is_stopped_after_ten_rounds(new_server):
+@pytest.mark.parametrize("rounds", [10, 3])
+async def test_a_model_that_only_ever_asks_for_tools_is_stopped(new_server, rounds):
     def script(view):
         if view["response"].get("tool_choice") == "none":
             return "I give up."
@@ -195,12 +201,13 @@ async def test_a_model_that_only_ever_asks_for_tools_is_stopped_after_ten_rounds
 
     server = await new_server(script)
     tools = Tools({"a": lambda _arguments, _say: "A"})
-    async with conversation(server, tools=tools) as line:
+    turns = TurnSettings(silence_prompt_sec=0, tool_rounds=rounds)
+    async with conversation(server, tools=tools, turns=turns) as line:
         await line.says("Go.")
         await line.until(lambda: line.said[-1:] == [("agent", "I give up.")])
-        assert len(tools.asked) == 10
+        assert len(tools.asked) == rounds
         await line.says("Again.")
-        await line.until(lambda: len(tools.asked) == 20)
+        await line.until(lambda: len(tools.asked) == 2 * rounds)
 
 
 async def test_a_tool_that_nobody_knows_is_answered(new_server):
@@ -208,7 +215,7 @@ async def test_a_tool_that_nobody_knows_is_answered(new_server):
     async with conversation(server) as line:
         await line.says("Go.")
         await line.until_quiet()
-        assert json.loads(outputs(server)[0])["ok"] is False
+        assert json.loads(outputs(server)[0])["fallback"] is True
         assert line.said[-1] == ("agent", "I cannot do that.")
 
 

@@ -7,30 +7,33 @@ goes on with another.
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from patter_core.audio.dtmf import tones
 from patter_core.audio.frames import BYTES_PER_MS
-from patter_core.calls.transcript import Turn
 from patter_core.pipeline.realtime import events, wire
+from patter_core.pipeline.realtime.delivery import Delivery
+from patter_core.pipeline.realtime.detection import Detection
+from patter_core.pipeline.realtime.ending import Ending
 from patter_core.pipeline.realtime.failures import Failures
 from patter_core.pipeline.realtime.items import Items
 from patter_core.pipeline.realtime.opening import Opening
 from patter_core.pipeline.realtime.recent import RecentAudio
 from patter_core.pipeline.realtime.responses import Responses
 from patter_core.pipeline.realtime.silence import REASON, Silence
-from patter_core.pipeline.realtime.speech import HeardItem, Speech
 from patter_core.pipeline.realtime.tools import ToolTurns
 from patter_core.pipeline.session import ClearAudio, ConversationOver, TurnFinished, VoiceEvent
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
+    from typing import Any
 
+    from patter_core.calls.transcript import Turn
     from patter_core.pipeline.plan import SessionPlan
-    from patter_core.pipeline.playback import Wish
     from patter_core.pipeline.realtime.audio import Encoding
     from patter_core.pipeline.realtime.meter import RealtimeMeter
+    from patter_core.pipeline.realtime.speech import HeardItem
 
 _MIND_EVERY_MS = 100  # How often silence, and what is overdue, is looked after.
 _GREETING = object()
@@ -42,6 +45,7 @@ class RealtimeConversation:
     Attributes:
         emit: Who hears of it.
         responses: What the service was asked for.
+        detection: Who notices turns, and answers them.
         speech: What the callee hears.
     """
 
@@ -51,54 +55,53 @@ class RealtimeConversation:
         encoding: Encoding,
         detection: Mapping[str, Any],
         meter: RealtimeMeter,
+        *,
+        transcribed: bool = True,
     ) -> None:
-        """Store what is needed. `detection` is how the service is to notice turns."""
+        """Store what is needed.
+
+        Args:
+            plan: What the conversation should be.
+            encoding: How audio goes to the service, and comes from it.
+            detection: How the service is to notice turns.
+            meter: Measures it.
+            transcribed: Whether the service is to write down the callee's words.
+        """
         self._unemitted: list[VoiceEvent] = []
         self.emit: Callable[[VoiceEvent], None] = self._unemitted.append
         self.responses = Responses()
-        self.speech = Speech(lead_ms=plan.lead_ms)
         self._encoding = encoding
-        self._detection = dict(detection)
         self._meter = meter
+        self._transcribed_at_all = transcribed
         self._opening = Opening(plan.turns, plan.greeting)
+        self.detection = Detection(detection, self._opening)
+        self._ending = Ending()
         self._silence = Silence(plan.turns)
         self._items = Items(lambda turn: self.emit(TurnFinished(turn)))
-        self._tools = ToolTurns(plan.tools, self)
+        self._delivery = Delivery(
+            lead_ms=plan.lead_ms, encoding=encoding, wish=lambda wish: self.emit(wish)
+        )
+        self.speech = self._delivery.speech
+        self._tools = ToolTurns(plan.tools, self, most_rounds=plan.turns.tool_rounds)
         self._send: Callable[[str], None] | None = None
         self._group: asyncio.TaskGroup | None = None
         self._recent = RecentAudio()
         self._began_ms = 0  # When this connection's audio began.
-        self._answers_itself = False  # As far as the order of its events tells.
-        self._answers_this = False  # Whether it did when the callee stopped speaking.
         self._callee_spoke = False
-        self._words: dict[str, str] = {}
-        self._spoken_here: set[str] = set()  # Items that this connection knows.
-        self._dropped: set[str] = set()  # Responses whose late audio is not wanted.
+        self._replied = False  # The model has said something since the callee spoke last.
         self._failures = Failures(self.responses, call_id=plan.call_id)
         self._mind_ms = 0
         self._keys: deque[bytes] = deque()
         self._keys_pressed = 0
-        self._reason: str | None = None  # Why the conversation is to be over.
-        self._over = self._owed_at_finish = False
-        self._to_a_machine = False  # It is not listened to: nothing it says is an answer.
 
     # --- the connection ----------------------------------------------------------------------
 
-    @property
-    def detection(self) -> dict[str, Any]:
-        """How the service is to notice turns just now."""
-        if not self._opening.under_way and self._reason is None:
-            return self._detection
-        if not self._opening.under_way:
-            return {**self._detection, "create_response": False}
-        return {**self._detection, "create_response": False, "interrupt_response": False}
-
     def attach(self, send: Callable[[str], None]) -> None:
-        """There is a connection, configured with `detection` as it is now."""
+        """There is a connection, configured with `detection.wanted` as it is now."""
         self._send = send
-        self._answers_itself = bool(self.detection["create_response"])
+        self.detection.in_force()
         self._began_ms = self.speech.now_ms
-        for item in self._items.again(self._under_way(cut=False)):
+        for item in self._items.again(self._delivery.under_way(cut=False)):
             send(wire.create_item(item))
         if missed := self._recent.take_missed():
             self._began_ms -= len(missed) // BYTES_PER_MS
@@ -108,10 +111,8 @@ class RealtimeConversation:
     def lost(self) -> None:
         """The connection is gone, and everything that was under way on it."""
         self._send = None
-        self._play(self.speech.end_all())
-        self._spoken_here.clear()
-        self._dropped.clear()
-        self._items.settle_agents(except_for=self._under_way(cut=False))
+        self._delivery.lost()
+        self._items.settle_agents(except_for=self._delivery.under_way(cut=False))
         self._items.settle_users()
         asked = self.responses.lost()
         greeted = self.speech.started_ms is not None
@@ -135,23 +136,24 @@ class RealtimeConversation:
         self._ask_next()
 
     def finish(self, reason: str) -> None:
-        """See `VoiceSession.finish`."""
-        if self._reason is None:
-            self._reason = reason
-            self._owed_at_finish = self.responses.owed
+        """See `VoiceSession.finish`.
+
+        A model that asked for it without a word is asked once more, for its goodbye.
+        """
+        if self._ending.reason is None:
+            wordless = self._tools.running and not self._replied
+            self._ending.begin(reason, answer_owed=self.responses.owed, goodbye_due=wordless)
             self.responses.stop()
-            if not self._opening.under_way:
-                self._configure_detection()
+            self._close_detection()
             self._see_whether_over()
 
     def leave_message(self, text: str, reason: str) -> None:
         """See `VoiceSession.leave_message`."""
-        if self._reason is None:
+        if self._ending.reason is None:
             self._interrupt()
-            self._reason, self._to_a_machine = reason, True
+            self._ending.leave_message(reason)
             self.responses.say_only(text)
-            if not self._opening.under_way:
-                self._configure_detection()
+            self._close_detection()
             self._ask_next()
 
     def send_digits(self, digits: str) -> None:
@@ -168,10 +170,10 @@ class RealtimeConversation:
 
     def hear_audio(self, audio: bytes) -> None:
         """See `VoiceSession.hear_audio`."""
-        if self._send is not None and not self._to_a_machine:
+        if self._send is not None and not self._ending.to_a_machine:
             self._send(wire.append_audio(self._encoding.to_service(audio)))
+            self._meter.hear(audio)
         self._recent.add(audio, missed=self._send is None)
-        self._meter.hear(audio)
         speech = self.speech
         for wish in speech.hear(len(audio)):
             self.emit(wish)
@@ -191,7 +193,7 @@ class RealtimeConversation:
 
     def transcript(self) -> tuple[Turn, ...]:
         """See `VoiceSession.transcript`."""
-        return self._items.turns(self._under_way(cut=True))
+        return self._items.turns(self._delivery.under_way(cut=True))
 
     # --- what tools ask for ------------------------------------------------------------------
 
@@ -213,7 +215,11 @@ class RealtimeConversation:
 
     def tools_answered(self, *, more: bool) -> None:
         """Everything that a response asked for is answered; `more`: it may ask for more."""
-        self.responses.reply(tools=more)
+        if self._ending.goodbye_due:
+            self._ending.goodbye_due = False
+            self.responses.say_goodbye()
+        else:
+            self.responses.reply(tools=more)
         self._ask_next()
 
     # --- events ------------------------------------------------------------------------------
@@ -228,9 +234,9 @@ class RealtimeConversation:
             case events.AudioDelta():
                 self._audio(event)
             case events.TextDelta(item_id=item_id, text=text):
-                self._agent_words(item_id, self._words.get(item_id, "") + text)
+                self._delivery.more_words(item_id, text)
             case events.TextDone(item_id=item_id, text=text):
-                self._agent_words(item_id, text)
+                self._delivery.all_words(item_id, text)
             case events.SpeechStarted():
                 self._speech_started(event)
             case events.SpeechStopped():
@@ -252,7 +258,7 @@ class RealtimeConversation:
             case events.Fault():
                 self._failures.objection(event, self.speech.now_ms)
             case events.SessionUpdated():
-                self._answers_itself = bool(self.detection["create_response"])
+                self.detection.in_force()
             case events.RateLimits(remaining=remaining):
                 self._meter.rate_limit(remaining)
             case events.SessionCreated():
@@ -262,7 +268,7 @@ class RealtimeConversation:
         self._ask_next()
         if self._keys:
             self._press_keys()
-        if self._reason is not None:
+        if self._ending.reason is not None:
             self._see_whether_over()
 
     def _speech_started(self, event: events.SpeechStarted) -> None:
@@ -273,12 +279,12 @@ class RealtimeConversation:
             self._interrupt()
             self.responses.callee_speaks = True
         self.responses.owed = False
-        self._callee_spoke = True
+        self._callee_spoke, self._replied = True, False
         self._meter.speech_began()
         self._silence.callee_spoke()
         self._tools.callee_spoke()
         # The audio that the service takes along from before the first sound is no speech.
-        heard_ms = event.audio_start_ms + self._detection.get("prefix_padding_ms", 0)
+        heard_ms = event.audio_start_ms + self.detection.takes_along_ms
         began_ms = min(self._began_ms + heard_ms, now_ms)
         self._items.user_began(event.item_id, max(0, began_ms))
         self._recent.speech_began(max(0, began_ms))
@@ -286,15 +292,12 @@ class RealtimeConversation:
     def _interrupt(self) -> None:
         if not self.speech.silent:
             self.emit(ClearAudio())
-        cut = self.speech.break_off()
-        self._encoding.from_service(b"", last=True)
+        cut = self._delivery.break_off()
         if cut:
             self._meter.interruptions += 1
         active = self.responses.active
         if active is not None:
-            self._dropped.add(active)
-            if not self._interrupts_itself and self._send is not None:
-                self._send(wire.cancel_response(active))
+            self._drop(active, cancel=not self.detection.interrupts_itself)
         for heard in cut:
             self._cut_item(heard)
         if self._opening.under_way and cut:
@@ -302,19 +305,21 @@ class RealtimeConversation:
         self._items.tell_finished(self.speech.now_ms)
 
     def _cut_item(self, heard: HeardItem) -> None:
-        if not heard.whole and heard.item_id in self._spoken_here and self._send is not None:
+        if self._delivery.can_be_cut(heard) and self._send is not None:
             self._send(wire.truncate_item(heard.item_id, heard.heard_ms))
         self._settle_agent(heard, cut=not heard.whole)
 
     def _speech_stopped(self) -> None:
         self.responses.callee_speaks = False
-        self._answers_this = self._answers_itself
-        self.responses.owed = self._answers_this
+        self.detection.speech_stopped()
+        self.responses.owed = self.detection.answers_this
         self._meter.speech_stopped(self.speech.now_ms)
 
     def _committed(self, event: events.Committed) -> None:
         self._items.user_finished(event.item_id, event.previous_item_id, self.speech.now_ms)
-        if not self._answers_this and not self._opening.answers(event.item_id):
+        if not self._transcribed_at_all:
+            self._silence.callee_said_something()
+        if not self.detection.answers_this and not self._opening.answers(event.item_id):
             self.responses.reply()
 
     def _item_added(self, event: events.ItemAdded) -> None:
@@ -330,64 +335,46 @@ class RealtimeConversation:
 
     def _transcribed(self, event: events.Transcribed) -> None:
         now_ms = self.speech.now_ms
+        text = event.text or ""
         self._meter.transcribed(event.usage)
         if not self.responses.callee_speaks:
             self._recent.known()
-        self._items.user_words(event.item_id, event.text, now_ms, all_of_them=True)
-        self._opening.understood(event.item_id, event.text)
-        if event.text.strip():
+        self._items.user_words(event.item_id, text, now_ms, all_of_them=True)
+        self._opening.understood(event.item_id, text)
+        if event.text is None or text.strip():
             self._silence.callee_said_something()
         self._items.tell_finished(now_ms)
 
     def _response_created(self, event: events.ResponseCreated) -> None:
-        owed = self._owed_at_finish
         ask = self.responses.created(event.response_id, event.ask)
-        self._owed_at_finish = False
         if ask is not None and ask.owner is _GREETING:
             self._opening.response_id = event.response_id
-        if self._reason is not None and ask is None and not owed:
-            # The callee spoke once more; nothing is to be said to it.
-            self._drop(event.response_id)
-        elif self.responses.callee_speaks:
-            # It was asked for just when the callee began to speak, too late to be cancelled.
-            self._drop(event.response_id)
+        # One that was asked for just when the callee began to speak came too late to be cancelled.
+        wanted = self._ending.wants(ours=ask is not None) and not self.responses.callee_speaks
+        if not wanted:
+            self._drop(event.response_id, cancel=True)
 
     def _audio(self, event: events.AudioDelta) -> None:
-        if event.response_id in self._dropped:
-            return
-        new = event.item_id not in self._spoken_here
-        audio = self._encoding.from_service(event.audio)
-        self._play(self.speech.say(event.response_id, event.item_id, audio))
-        if new:
-            self._spoken_here.add(event.item_id)
-            self.speech.words(event.item_id, self._words.get(event.item_id, ""))
+        if self._delivery.audio(event):
+            ask = self.responses.active_ask
+            self._replied = self._replied or ask is None or ask.words is None
             self._meter.sound_sent()
             self._opening.sounded(event.response_id, self.speech.now_ms)
 
-    def _agent_words(self, item_id: str, text: str) -> None:
-        self._words[item_id] = text
-        self.speech.words(item_id, text)
-
     def _output_done(self, response_id: str, item_id: str) -> None:
-        if response_id in self._dropped:
-            return
-        if rest := self._encoding.from_service(b"", last=True):
-            self._play(self.speech.say(response_id, item_id, rest))
-        self._play(self.speech.end(item_id))
-        self._after_playing()
+        if self._delivery.item_done(response_id, item_id):
+            self._after_playing()
 
     def _response_done(self, event: events.ResponseDone) -> None:
         ask = self.responses.active_ask
         self.responses.done(event.response_id)
         self._meter.response(event.usage)
-        dropped = event.response_id in self._dropped
-        self._dropped.discard(event.response_id)
-        if not dropped:
-            self._play(self.speech.end_all())
-        self._items.settle_agents(except_for=self._under_way(cut=False), only=event.messages)
+        wanted = self._delivery.response_done(event.response_id)
+        being_heard = self._delivery.under_way(cut=False)
+        self._items.settle_agents(except_for=being_heard, only=event.messages)
         for call in event.calls:
             self._items.call(call.item_id, call.call_id, call.name, call.arguments)
-        if dropped or event.status == "cancelled":
+        if not wanted or event.status == "cancelled":
             self._tools.refuse(event.calls)
         elif event.status == "failed":
             fault = events.Fault(kind="server_error", code=event.error, param="", event_id="")
@@ -412,7 +399,7 @@ class RealtimeConversation:
             self._settle_agent(heard, cut=False)
         self._see_whether_open()
         self._items.tell_finished(self.speech.now_ms)
-        if self._reason is not None:
+        if self._ending.reason is not None:
             self._see_whether_over()
 
     def _settle_agent(self, heard: HeardItem, *, cut: bool) -> None:
@@ -442,30 +429,34 @@ class RealtimeConversation:
 
     def _configure_detection(self) -> None:
         if self._send is not None:
-            session = {"audio": {"input": {"turn_detection": self.detection}}}
+            session = {"audio": {"input": {"turn_detection": self.detection.wanted}}}
             self._send(wire.session_update(session, event_id="detection"))
 
-    def _drop(self, response_id: str) -> None:
-        self._dropped.add(response_id)
-        if self._send is not None:
+    def _close_detection(self) -> None:
+        self.detection.closing = True
+        if not self._opening.under_way:
+            self._configure_detection()
+
+    def _drop(self, response_id: str, *, cancel: bool) -> None:
+        self._delivery.drop(response_id)
+        if cancel and self._send is not None:
             self._send(wire.cancel_response(response_id))
 
     def _press_keys(self) -> None:
         """Send the tones of keys, once nothing more comes of what is being said."""
         while self._keys and not self.responses.expecting:
             self._keys_pressed += 1
-            name = f"keys_{self._keys_pressed}"
-            self._play(self.speech.say(name, name, self._keys.popleft()))
-            self._play(self.speech.end(name))
+            self._delivery.tones(f"keys_{self._keys_pressed}", self._keys.popleft())
 
     def _see_whether_over(self) -> None:
         """Once the last word was heard, the conversation is over."""
-        if self._over or self._reason is None or not self.responses.idle or self._keys:
+        ending = self._ending
+        if ending.told or ending.reason is None or ending.goodbye_due:
             return
-        if self.speech.silent:
-            self._over = True
+        if self.responses.idle and self.speech.silent and not self._keys:
+            ending.told = True
             self._items.tell_finished(self.speech.now_ms)
-            self.emit(ConversationOver(self._reason))
+            self.emit(ConversationOver(ending.reason))
 
     def _greet_when_due(self) -> None:
         if self._opening.due(self.speech.now_ms, callee_spoke=self._callee_spoke):
@@ -497,39 +488,7 @@ class RealtimeConversation:
         ask = self.responses.next(self.speech.now_ms)
         if ask is None:
             return
-        response: dict[str, Any] = {"metadata": {wire.ASK: ask.name}}
-        if ask.words is not None:
-            # Instructions of one response take the place of the session's. The words become part
-            # of the conversation as said, which an item that we made ourselves would not be heard
-            # for; and without tools there is nothing for the model to do but to say them.
-            response["instructions"] = f"{_WORD_FOR_WORD}\n\n{ask.words}"
-            response["tool_choice"] = "none"
-        elif not ask.tools:
-            response["tool_choice"] = "none"
-        self._send(wire.create_response(response, event_id=ask.name))
-
-    def _play(self, wishes: Sequence[Wish]) -> None:
-        for wish in wishes:
-            self.emit(wish)
-
-    def _under_way(self, *, cut: bool) -> dict[str, Turn]:
-        """The agent's turns that are being heard, by item, as far as they were."""
-        turns: dict[str, Turn] = {}
-        for heard in self.speech.under_way():
-            if cut and not heard.text:
-                continue
-            text = heard.text if cut else self._words.get(heard.item_id, "")
-            turns[heard.item_id] = Turn(
-                role="agent", text=text, started_ms=heard.started_ms or 0, cut=not heard.whole
-            )
-        return turns
-
-    @property
-    def _interrupts_itself(self) -> bool:
-        return self._answers_itself and bool(self._detection["interrupt_response"])
-
-
-_WORD_FOR_WORD = "Say exactly the following words, in their language, and nothing else."
+        self._send(wire.create_response(ask.response(), event_id=ask.name))
 
 
 def _nobody(_event: VoiceEvent) -> None:

@@ -81,8 +81,8 @@ class SemanticVad:
 class OpenAIRealtime:
     """OpenAI Realtime: a `VoiceEngine`.
 
-    Of a plan's `TurnSettings` it heeds the greeting's and the silence's; when someone has finished,
-    and what interrupts, is the service's to notice, as `turn_detection` says.
+    Of a plan's `TurnSettings` it heeds the greeting's, the silence's and the tools'; when someone
+    has finished, and what interrupts, is the service's to notice, as `turn_detection` says.
 
     Attributes:
         model: The model's name.
@@ -158,7 +158,13 @@ class OpenAIRealtime:
             raise ProviderError(NAME, str(error)) from error
         meter = RealtimeMeter(call_id=plan.call_id, prices=self.prices, stopwatch=time.perf_counter)
         session = RealtimeSession(
-            RealtimeConversation(plan, audio, self.turn_detection.settings(), meter),
+            RealtimeConversation(
+                plan,
+                audio,
+                self.turn_detection.settings(),
+                meter,
+                transcribed=self.transcription_model is not None,
+            ),
             Connecting(
                 url=self._url(),
                 key=key,

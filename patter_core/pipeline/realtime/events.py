@@ -79,10 +79,10 @@ class TranscriptionUsage:
 
 @dataclass(frozen=True, slots=True)
 class Transcribed:
-    """All of what the callee said; "" when it could not be understood."""
+    """All of what the callee said; "" when there were no words in it, None when that failed."""
 
     item_id: str
-    text: str
+    text: str | None
     usage: TranscriptionUsage
 
 
@@ -162,10 +162,9 @@ class ResponseDone:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """The least that is left of any limit, as a share of it, and when it is whole again."""
+    """The least that is left of any limit, as a share of it."""
 
     remaining: float
-    reset_sec: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,10 @@ _log = logging.getLogger(__name__)
 
 _AUDIBLE_RMS = 500  # Of 32,768: a quiet voice on the phone, and louder than its noise.
 _DEAF_AFTER_MS = 4_000
+_DEAF = (
+    "the callee can be heard, but the service hears nothing; if that happens often, use "
+    'OpenAIRealtime(audio="pcm")'
+)
 
 
 class RealtimeMeter:
@@ -61,11 +65,7 @@ class RealtimeMeter:
         self._audible += len(audio)
         if self._audible >= _DEAF_AFTER_MS * BYTES_PER_MS:
             self._listens, self._hears_nothing = False, True
-            _log.warning(
-                "Call %s: the callee can be heard, but the service hears nothing; "
-                'if that happens often, use OpenAIRealtime(audio="pcm")',
-                self._call_id,
-            )
+            _log.warning("Call %s: %s", self._call_id, _DEAF)
 
     def speech_began(self) -> None:
         """The service heard the callee."""
@@ -112,6 +112,7 @@ class RealtimeMeter:
         return {
             **figures.to_dict(),
             "hears_nothing": self._hears_nothing,
+            "advice": _DEAF if self._hears_nothing else None,
             "reconnections": self.reconnections,
             "rate_limit_left": round(self._rate_limit_left, 4),
             "tokens": self._tally.to_dict(),

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Any
+
+from patter_core.pipeline.realtime.wire import ASK
+
+_WORD_FOR_WORD = "Say exactly the following words, in their language, and nothing else."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +30,18 @@ class Ask:
     words: str | None = None
     owner: object = None
     tools: bool = True
+
+    def response(self) -> dict[str, Any]:
+        """The response that is asked for, as the service has it."""
+        response: dict[str, Any] = {"metadata": {ASK: self.name}}
+        if self.words is not None:
+            # Instructions of one response take the place of the session's. The words become part
+            # of the conversation as said, which an item that we made ourselves would not be heard
+            # for; and without tools there is nothing for the model to do but to say them.
+            response["instructions"] = f"{_WORD_FOR_WORD}\n\n{self.words}"
+        if self.words is not None or not self.tools:
+            response["tool_choice"] = "none"
+        return response
 
 
 class Responses:
@@ -78,6 +95,10 @@ class Responses:
         """Have the model answer, once, however often this is asked before it does."""
         if not self._closed:
             self._reply = Ask(name=self._name("reply"), tools=tools)
+
+    def say_goodbye(self) -> None:
+        """Have the model answer once more, though nothing more is to be asked for."""
+        self._reply = Ask(name=self._name("reply"), tools=False)
 
     def forget(self, owner: object) -> None:
         """Leave unsaid what `owner` asked for and nobody has been asked for yet."""

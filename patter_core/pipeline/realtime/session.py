@@ -110,7 +110,11 @@ class RealtimeSession:
         return self._conversation.transcript()
 
     def metrics(self) -> dict[str, Any]:
-        """See `VoiceSession.metrics`; `hears_nothing` and `tokens` are among them."""
+        """See `VoiceSession.metrics`.
+
+        Among them are `tokens`, and `hears_nothing`: the callee could be heard, and the service has
+        noticed nothing; `advice` then says what to do about it.
+        """
         underruns = self._conversation.speech.underruns
         return self._meter.metrics(turns=len(self.transcript()), underruns=underruns)
 
@@ -130,7 +134,9 @@ class RealtimeSession:
         lost_ms: int | None = None
         try:
             while True:
-                async with connected(self._connecting, self._conversation.detection) as socket:
+                async with connected(
+                    self._connecting, self._conversation.detection.wanted
+                ) as socket:
                     await self._talk(socket)
                 self._conversation.lost()
                 self._note()

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
-
 from patter_core.pipeline.tool_use import ToolRequest
+from patter_core.tools.answers import failure
 
 if TYPE_CHECKING:
     import asyncio
@@ -20,25 +19,32 @@ if TYPE_CHECKING:
     from patter_core.pipeline.realtime.events import FunctionCall
     from patter_core.pipeline.tool_use import ToolUse
 
-_MOST_ROUNDS = 10  # Of tools between two things that the callee says.
+
+def _not_done(code: str, detail: str) -> str:
+    return failure("", code, detail).output
 
 
-def _failed(sentence: str) -> str:
-    return orjson.dumps({"ok": False, "error": sentence}).decode()
-
-
-_INTERRUPTED = _failed("The other side interrupted, so this was not done")
-_BROKEN_OFF = _failed("The request was incomplete, so this was not done")
-_NO_TOOLS = _failed("There is no such tool")
-_ENDED = _failed("The call ended before this was done")
+_INTERRUPTED = _not_done("interrupted", "The other side interrupted, so this was not done.")
+_BROKEN_OFF = _not_done("incomplete_request", "The request was cut short, so this was not done.")
+_NO_TOOLS = _not_done("unknown_tool", "There is no such tool.")
+_ENDED = _not_done("call_ended", "The call ended before this was done.")
 
 
 class ToolTurns:
     """One conversation's tools. Its tasks belong to the group that `take` is given."""
 
-    def __init__(self, tools: ToolUse | None, conversation: RealtimeConversation) -> None:
-        """Run `tools` for `conversation`, which gets the answers."""
+    def __init__(
+        self, tools: ToolUse | None, conversation: RealtimeConversation, *, most_rounds: int
+    ) -> None:
+        """Store what is needed.
+
+        Args:
+            tools: What may be asked for; None for nothing.
+            conversation: Gets the answers.
+            most_rounds: How often tools may be asked for between two things that the callee says.
+        """
         self._tools = tools
+        self._most_rounds = most_rounds
         self._conversation = conversation
         self._taken: set[str] = set()
         self._running = 0
@@ -101,4 +107,4 @@ class ToolTurns:
         open_calls.discard(call.call_id)
         self._conversation.tool_answered(call.call_id, output)
         if not open_calls:
-            self._conversation.tools_answered(more=self._rounds < _MOST_ROUNDS)
+            self._conversation.tools_answered(more=self._rounds < self._most_rounds)

@@ -15,7 +15,10 @@ _MILLION = 1_000_000
 class RealtimePrices:
     """US dollars for a million tokens, and for a minute of transcription billed by time.
 
-    The defaults are `gpt-realtime` with `gpt-4o-mini-transcribe`; for other models pass your own.
+    The defaults were written down from memory in November 2026, for `gpt-realtime` with
+    `gpt-4o-mini-transcribe` (and `whisper-1` by the minute): they are no quotation. Where cost
+    matters, and for other models, take the figures from OpenAI's own list of prices, and pass them:
+    `OpenAIRealtime(prices=RealtimePrices(audio_in=..., audio_out=..., ...))`.
     """
 
     text_in: float = 4.0

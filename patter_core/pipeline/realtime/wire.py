@@ -111,24 +111,33 @@ def read(frame: str) -> events.ServerEvent | None:
 
 def _item_added(event: dict[str, Any]) -> events.ItemAdded:
     item = event["item"]
+    return events.ItemAdded(
+        _string(item["id"]),
+        _previous(event),
+        _string(item["type"]),
+        _string(item.get("role") or ""),
+    )
+
+
+def _previous(event: dict[str, Any]) -> str | None:
     previous = event.get("previous_item_id")
-    return events.ItemAdded(item["id"], previous, item["type"], item.get("role") or "")
+    return None if previous is None else _string(previous)
 
 
 def _transcribed(event: dict[str, Any]) -> events.Transcribed:
     usage: dict[str, Any] = event.get("usage") or {}
     details: dict[str, Any] = usage.get("input_token_details") or {}
-    text_tokens = details.get("text_tokens") or 0
-    audio_tokens = details.get("audio_tokens")
-    if audio_tokens is None:
-        audio_tokens = max(0, (usage.get("input_tokens") or 0) - text_tokens)
+    text_tokens = _count(details, "text_tokens")
+    audio_tokens = _count(details, "audio_tokens")
+    if details.get("audio_tokens") is None:
+        audio_tokens = max(0, _count(usage, "input_tokens") - text_tokens)
     return events.Transcribed(
-        event["item_id"],
+        _string(event["item_id"]),
         _string(event["transcript"]),
         events.TranscriptionUsage(
             input_text_tokens=text_tokens,
             input_audio_tokens=audio_tokens,
-            output_tokens=usage.get("output_tokens") or 0,
+            output_tokens=_count(usage, "output_tokens"),
             seconds=float(usage.get("seconds") or 0.0),
         ),
     )
@@ -157,7 +166,7 @@ def _response_done(event: dict[str, Any]) -> events.ResponseDone:
 
 def _function_call(item: dict[str, Any]) -> events.FunctionCall:
     return events.FunctionCall(
-        item_id=item.get("id") or "",
+        item_id=_string(item.get("id") or ""),
         call_id=_string(item["call_id"]),
         name=_string(item["name"]),
         arguments=_string(item.get("arguments") or "{}"),
@@ -169,17 +178,14 @@ def _response_usage(usage: dict[str, Any]) -> events.ResponseUsage:
     into: dict[str, Any] = usage.get("input_token_details") or {}
     cached: dict[str, Any] = into.get("cached_tokens_details") or {}
     out: dict[str, Any] = usage.get("output_token_details") or {}
-    cached_audio: int = cached.get("audio_tokens") or 0
-    cached_text: int = cached.get("text_tokens") or 0
-    if not cached:
-        cached_text = into.get("cached_tokens") or 0
+    cached_text = _count(cached, "text_tokens") if cached else _count(into, "cached_tokens")
     return events.ResponseUsage(
-        input_text_tokens=into.get("text_tokens") or 0,
-        input_audio_tokens=into.get("audio_tokens") or 0,
+        input_text_tokens=_count(into, "text_tokens"),
+        input_audio_tokens=_count(into, "audio_tokens"),
         cached_text_tokens=cached_text,
-        cached_audio_tokens=cached_audio,
-        output_text_tokens=out.get("text_tokens") or 0,
-        output_audio_tokens=out.get("audio_tokens") or 0,
+        cached_audio_tokens=_count(cached, "audio_tokens"),
+        output_text_tokens=_count(out, "text_tokens"),
+        output_audio_tokens=_count(out, "audio_tokens"),
     )
 
 
@@ -190,34 +196,42 @@ def _ask(response: dict[str, Any]) -> str:
 
 def _rate_limits(event: dict[str, Any]) -> events.RateLimits:
     shares = [
-        (limit["remaining"] / limit["limit"], float(limit.get("reset_seconds") or 0.0))
-        for limit in event["rate_limits"]
-        if limit.get("limit")
+        limit["remaining"] / limit["limit"] for limit in event["rate_limits"] if limit.get("limit")
     ]
-    return events.RateLimits(*min(shares, default=(1.0, 0.0)))
+    return events.RateLimits(min(shares, default=1.0))
 
 
 def _fault(event: dict[str, Any]) -> events.Fault:
     error = event["error"]
     return events.Fault(
-        kind=error.get("type") or "",
-        code=error.get("code") or "",
-        param=error.get("param") or "",
-        event_id=error.get("event_id") or "",
+        kind=_string(error.get("type") or ""),
+        code=_string(error.get("code") or ""),
+        param=_string(error.get("param") or ""),
+        event_id=_string(error.get("event_id") or ""),
     )
 
 
 def _audio_delta(event: dict[str, Any]) -> events.AudioDelta:
     audio = binascii.a2b_base64(event["delta"])
-    return events.AudioDelta(event["response_id"], event["item_id"], audio)
+    return events.AudioDelta(_string(event["response_id"]), _string(event["item_id"]), audio)
 
 
 def _text_delta(event: dict[str, Any]) -> events.TextDelta:
-    return events.TextDelta(event["response_id"], event["item_id"], _string(event["delta"]))
+    ids = _string(event["response_id"]), _string(event["item_id"])
+    return events.TextDelta(*ids, _string(event["delta"]))
 
 
 def _text_done(event: dict[str, Any]) -> events.TextDone:
-    return events.TextDone(event["response_id"], event["item_id"], _string(event["transcript"]))
+    ids = _string(event["response_id"]), _string(event["item_id"])
+    return events.TextDone(*ids, _string(event["transcript"]))
+
+
+def _count(of: dict[str, Any], name: str) -> int:
+    """How many of these there were; nothing stands for none."""
+    count = of.get(name) or 0
+    if not isinstance(count, int):
+        raise TypeError("not a number")
+    return count
 
 
 def _string(value: object) -> str:
@@ -236,7 +250,7 @@ _READERS: dict[str, Callable[[dict[str, Any]], events.ServerEvent]] = {
         _string(event["item_id"])
     ),
     "input_audio_buffer.committed": lambda event: events.Committed(
-        _string(event["item_id"]), event.get("previous_item_id")
+        _string(event["item_id"]), _previous(event)
     ),
     "conversation.item.added": _item_added,
     "conversation.item.created": _item_added,
@@ -245,7 +259,7 @@ _READERS: dict[str, Callable[[dict[str, Any]], events.ServerEvent]] = {
     ),
     "conversation.item.input_audio_transcription.completed": _transcribed,
     "conversation.item.input_audio_transcription.failed": lambda event: events.Transcribed(
-        _string(event["item_id"]), "", events.TranscriptionUsage()
+        _string(event["item_id"]), None, events.TranscriptionUsage()
     ),
     "response.created": _response_created,
     "response.output_audio.delta": _audio_delta,

@@ -71,7 +71,7 @@ class Response:
             await self._finish("failed", error=answer.error)
             return
         if answer.content and not self._stopped:
-            await self._speak(answer.content, answer.stops_after)
+            await self._say(answer)
         for call in answer.tool_calls:
             if not self._stopped:
                 await self._call(call)
@@ -102,13 +102,35 @@ class Response:
 
     # --- speech ------------------------------------------------------------------------------
 
-    async def _speak(self, text: str, stops_after: int | None) -> None:
+    async def _say(self, answer: Answer) -> None:
+        if self._modalities == ["text"]:
+            await self._write(answer.content)
+        else:
+            await self._speak(answer)
+
+    async def _write(self, text: str) -> None:
+        item = self._message()
+        place = await self._begin_item(item)
+        place |= {"content_index": 0}
+        part = {"type": "text", "text": ""}
+        await self._wire.send("response.content_part.added", **place, part=part)
+        for piece in _PIECE.findall(text):
+            await self._wire.send(
+                "response.output_text.delta", **place, delta=piece, obfuscation="aGk"
+            )
+        await self._wire.send("response.output_text.done", **place, text=text)
+        part = {"type": "text", "text": text}
+        await self._wire.send("response.content_part.done", **place, part=part)
+        item["content"] = [{"type": "output_text", "text": text}]
+        await self._end_item(item, whole=True)
+
+    async def _speak(self, answer: Answer) -> None:
         item = self._message()
         place = await self._begin_item(item)
         place |= {"content_index": 0}
         part = {"type": "audio", "transcript": ""}
         await self._wire.send("response.content_part.added", **place, part=part)
-        said = await self._utter(text, place, stops_after)
+        said = await self._utter(answer, place)
         whole = not self._stopped
         await self._wire.send("response.output_audio.done", **place)
         await self._wire.send("response.output_audio_transcript.done", **place, transcript=said)
@@ -117,18 +139,21 @@ class Response:
         item["content"] = [{"type": "output_audio", "transcript": said}]
         await self._end_item(item, whole=whole)
 
-    async def _utter(self, text: str, place: dict[str, Any], stops_after: int | None) -> str:
+    async def _utter(self, answer: Answer, place: dict[str, Any]) -> str:
         """Audio and words, mixed; what was said of them."""
-        chunks = spoken(text, self._session.output_kind)
-        pieces = _PIECE.findall(text)
+        chunks = spoken(answer.content, self._session.settings.output_kind)
+        pieces = _PIECE.findall(answer.content)
         per_chunk = -(-len(pieces) // len(chunks))
         said = ""
         words = iter(pieces)
+        late = answer.late
         for number, chunk in enumerate(chunks):
-            if number == stops_after:
+            if number == answer.stops_after:
                 await self._wait(None)
             if self._stopped:
-                break
+                late -= 1
+                if late < 0:
+                    break
             if number == _WORDS_ARRIVE_AFTER:
                 await self._session.tell_words()
             for piece in itertools.islice(words, per_chunk):
@@ -139,12 +164,16 @@ class Response:
                     delta=piece,
                     obfuscation="aGk",
                 )
-            self._session.sent_audio[place["item_id"]] = self._session.sent_audio.get(
-                place["item_id"], 0
-            ) + len(chunk)
+            self._session.items.audio_sent(place["item_id"], chunk)
             delta = binascii.b2a_base64(chunk, newline=False).decode()
             await self._wire.send("response.output_audio.delta", **place, delta=delta)
         return said
+
+    @property
+    def _modalities(self) -> list[str]:
+        session = self._session.settings.session
+        asked: list[str] | None = self._parameters.get("output_modalities")
+        return asked or session["output_modalities"]
 
     def _message(self) -> dict[str, Any]:
         return {
@@ -196,13 +225,13 @@ class Response:
         self._output.append(item)
         await self._wire.send("response.output_item.added", **place, item=dict(item))
         if self._parameters.get("conversation") != "none":
-            await self._session.add_item(item)
+            await self._session.items.add(item)
         return place | {"item_id": item["id"]}
 
     async def _end_item(self, item: dict[str, Any], *, whole: bool) -> None:
         item["status"] = "completed" if whole else "incomplete"
         if self._parameters.get("conversation") != "none":
-            await self._session.item_done(item)
+            await self._session.items.done(item)
         at = self._output.index(item)
         await self._wire.send(
             "response.output_item.done", response_id=self.id, output_index=at, item=dict(item)
@@ -218,6 +247,7 @@ class Response:
             details = {"type": status, "reason": self._stopped}
         elif status == "failed":
             details = {"type": status, "error": {"type": "server_error", "code": error}}
+        output_kind = self._session.settings.output_kind
         return {
             "id": self.id,
             "object": "realtime.response",
@@ -225,17 +255,19 @@ class Response:
             "status_details": details,
             "output": [] if status == "in_progress" else [dict(item) for item in self._output],
             "conversation_id": "conv_1",
-            "output_modalities": ["audio"],
+            "output_modalities": self._modalities,
             "max_output_tokens": "inf",
-            "audio": {"output": {"format": {"type": self._session.output_kind}, "voice": "marin"}},
+            "audio": {"output": {"format": {"type": output_kind}, "voice": "marin"}},
             "metadata": self._parameters.get("metadata"),
             "usage": None if status == "in_progress" else self._usage(),
         }
 
     def _usage(self) -> dict[str, Any]:
-        read_text = 40 + 10 * len(self._session.items)
-        read_audio = 10 * len(self._session.items)
-        written = sum(self._session.sent_audio.get(item["id"], 0) for item in self._output) // 400
+        items = self._session.items
+        read_text = 40 + 10 * len(items)
+        read_audio = 10 * len(items)
+        cached_audio = read_audio // 2
+        written = sum(items.audio_bytes(item["id"]) for item in self._output) // 400
         return {
             "total_tokens": read_text + read_audio + written + 5,
             "input_tokens": read_text + read_audio,
@@ -244,8 +276,12 @@ class Response:
                 "text_tokens": read_text,
                 "audio_tokens": read_audio,
                 "image_tokens": 0,
-                "cached_tokens": 32,
-                "cached_tokens_details": {"text_tokens": 32, "audio_tokens": 0, "image_tokens": 0},
+                "cached_tokens": 32 + cached_audio,
+                "cached_tokens_details": {
+                    "text_tokens": 32,
+                    "audio_tokens": cached_audio,
+                    "image_tokens": 0,
+                },
             },
             "output_token_details": {"text_tokens": 5, "audio_tokens": written},
         }

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
-Check = Callable[[object, str], None]
+from patter_core.simulator.realtime.checks import (
+    BadEvent,
+    an_object,
+    anything,
+    closed,
+    each,
+    either,
+    fields_of,
+    flag,
+    maybe,
+    number,
+    one_of,
+    text,
+    wrong_type,
+)
+
+if TYPE_CHECKING:
+    from patter_core.simulator.realtime.checks import Check
 
 _VOICES = {
     *("alloy", "ash", "ballad", "coral", "echo", "sage", "shimmer", "verse", "marin", "cedar"),
 }
 _MOST_AUDIO_BYTES = 15 * 1024 * 1024
-
-
-class BadEvent(Exception):
-    """A client event that the service answers with an error.
-
-    Attributes:
-        code: The service's word for it.
-        param: What is wrong, as a path; None for the event as a whole.
-    """
-
-    def __init__(self, message: str, code: str = "invalid_value", param: str | None = None) -> None:
-        super().__init__(message)
-        self.code = code
-        self.param = param
 
 
 def check_event(event: dict[str, Any], *, accepts_strict: bool) -> str:
@@ -40,142 +42,35 @@ def check_event(event: dict[str, Any], *, accepts_strict: bool) -> str:
     if kind not in _EVENTS:
         raise BadEvent(f"Invalid value: '{kind}'.", "invalid_value", "type")
     fields, required = _EVENTS[kind]
-    _closed({"type": _text, "event_id": _text, **fields}, required)(event, "")
+    closed({"type": text, "event_id": text, **fields}, required)(event, "")
     if kind == "session.update":
         _check_tools(event["session"].get("tools", []), accepts_strict=accepts_strict)
     return kind
-
-
-# --- pieces ----------------------------------------------------------------------------------
-
-
-def _any(_value: object, _path: str) -> None:
-    pass
-
-
-def _text(value: object, path: str) -> None:
-    if not isinstance(value, str):
-        raise _wrong(path, "a string", value)
-
-
-def _flag(value: object, path: str) -> None:
-    if not isinstance(value, bool):
-        raise _wrong(path, "a boolean", value)
-
-
-def _number(least: float, most: float, *, whole: bool = False) -> Check:
-    def check(value: object, path: str) -> None:
-        right = isinstance(value, int) or (isinstance(value, float) and not whole)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not right:
-            raise _wrong(path, "an integer" if whole else "a number", value)
-        if not least <= value <= most:
-            raise BadEvent(f"Invalid '{path}': out of range.", "invalid_value", path)
-
-    return check
-
-
-def _one_of(*values: object) -> Check:
-    def check(value: object, path: str) -> None:
-        if not any(value == one and type(value) is type(one) for one in values):
-            raise BadEvent(f"Invalid value: {value!r}.", "invalid_value", path)
-
-    return check
-
-
-def _object(value: object, path: str) -> None:
-    _fields(value, path)
-
-
-def _fields(value: object, path: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _wrong(path, "an object", value)
-    return cast("dict[str, Any]", value)
-
-
-def _closed(fields: dict[str, Check], required: tuple[str, ...] = ()) -> Check:
-    def check(value: object, path: str) -> None:
-        given = _fields(value, path)
-        for name in required:
-            if name not in given:
-                where = _join(path, name)
-                raise BadEvent(
-                    f"Missing required parameter: '{where}'.", "missing_required_parameter", where
-                )
-        for name, part in given.items():
-            where = _join(path, name)
-            if name not in fields:
-                raise BadEvent(f"Unknown parameter: '{where}'.", "unknown_parameter", where)
-            fields[name](part, where)
-
-    return check
-
-
-def _each(check_one: Check) -> Check:
-    def check(value: object, path: str) -> None:
-        if not isinstance(value, list):
-            raise _wrong(path, "an array", value)
-        for at, part in enumerate(cast("list[Any]", value)):
-            check_one(part, f"{path}[{at}]")
-
-    return check
-
-
-def _maybe(check_some: Check) -> Check:
-    def check(value: object, path: str) -> None:
-        if value is not None:
-            check_some(value, path)
-
-    return check
-
-
-def _either(*checks: Check) -> Check:
-    def check(value: object, path: str) -> None:
-        for at, one in enumerate(checks):
-            try:
-                return one(value, path)
-            except BadEvent:
-                if at == len(checks) - 1:
-                    raise
-        return None
-
-    return check
-
-
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
-def _wrong(path: str, wanted: str, value: object) -> BadEvent:
-    return BadEvent(
-        f"Invalid type for '{path}': expected {wanted}, but got {type(value).__name__}.",
-        "invalid_type",
-        path,
-    )
 
 
 # --- the session -----------------------------------------------------------------------------
 
 
 def _format(value: object, path: str) -> None:
-    pcm = _fields(value, path).get("type") == "audio/pcm"
-    kinds = _one_of("audio/pcm", "audio/pcmu", "audio/pcma")
-    fields = {"type": kinds, "rate": _one_of(24000)} if pcm else {"type": kinds}
-    _closed(fields, ("type",))(value, path)
+    pcm = fields_of(value, path).get("type") == "audio/pcm"
+    kinds = one_of("audio/pcm", "audio/pcmu", "audio/pcma")
+    fields = {"type": kinds, "rate": one_of(24000)} if pcm else {"type": kinds}
+    closed(fields, ("type",))(value, path)
 
 
 def _turn_detection(value: object, path: str) -> None:
-    shared: dict[str, Check] = {"create_response": _flag, "interrupt_response": _flag}
-    if _fields(value, path).get("type") == "semantic_vad":
-        eagerness = _one_of("low", "medium", "high", "auto")
-        _closed({"type": _text, "eagerness": eagerness, **shared})(value, path)
+    shared: dict[str, Check] = {"create_response": flag, "interrupt_response": flag}
+    if fields_of(value, path).get("type") == "semantic_vad":
+        eagerness = one_of("low", "medium", "high", "auto")
+        closed({"type": text, "eagerness": eagerness, **shared})(value, path)
         return
-    _closed(
+    closed(
         {
-            "type": _one_of("server_vad", "semantic_vad"),
-            "threshold": _number(0, 1),
-            "prefix_padding_ms": _number(0, 10_000, whole=True),
-            "silence_duration_ms": _number(0, 10_000, whole=True),
-            "idle_timeout_ms": _maybe(_number(5_000, 30_000, whole=True)),
+            "type": one_of("server_vad", "semantic_vad"),
+            "threshold": number(0, 1),
+            "prefix_padding_ms": number(0, 10_000, whole=True),
+            "silence_duration_ms": number(0, 10_000, whole=True),
+            "idle_timeout_ms": maybe(number(5_000, 30_000, whole=True)),
             **shared,
         },
         ("type",),
@@ -184,13 +79,13 @@ def _turn_detection(value: object, path: str) -> None:
 
 def _tool(value: object, path: str) -> None:
     fields = {
-        "type": _one_of("function"),
-        "name": _text,
-        "description": _text,
-        "parameters": _object,
-        "strict": _flag,
+        "type": one_of("function"),
+        "name": text,
+        "description": text,
+        "parameters": an_object,
+        "strict": flag,
     }
-    _closed(fields, ("type", "name"))(value, path)
+    closed(fields, ("type", "name"))(value, path)
 
 
 def _check_tools(tools: list[dict[str, Any]], *, accepts_strict: bool) -> None:
@@ -200,47 +95,45 @@ def _check_tools(tools: list[dict[str, Any]], *, accepts_strict: bool) -> None:
             raise BadEvent(f"Unknown parameter: '{where}'.", "unknown_parameter", where)
 
 
-_TOKENS = _either(_number(1, 4_096, whole=True), _one_of("inf"))
-_TOOL_CHOICE = _either(
-    _one_of("none", "auto", "required"),
-    _closed({"type": _one_of("function"), "name": _text}, ("type", "name")),
+_TOKENS = either(number(1, 4_096, whole=True), one_of("inf"))
+_TOOL_CHOICE = either(
+    one_of("none", "auto", "required"),
+    closed({"type": one_of("function"), "name": text}, ("type", "name")),
 )
-_MODALITIES = _one_of(["audio"], ["text"])
-_VOICE = _either(_one_of(*sorted(_VOICES)), _closed({"id": _text}, ("id",)))
-_SESSION = _closed(
+_MODALITIES = one_of(["audio"], ["text"])
+_VOICE = either(one_of(*sorted(_VOICES)), closed({"id": text}, ("id",)))
+_SESSION = closed(
     {
-        "type": _one_of("realtime"),
-        "model": _text,
+        "type": one_of("realtime"),
+        "model": text,
         "output_modalities": _MODALITIES,
-        "instructions": _text,
-        "audio": _closed(
+        "instructions": text,
+        "audio": closed(
             {
-                "input": _closed(
+                "input": closed(
                     {
                         "format": _format,
-                        "noise_reduction": _maybe(
-                            _closed({"type": _one_of("near_field", "far_field")})
+                        "noise_reduction": maybe(
+                            closed({"type": one_of("near_field", "far_field")})
                         ),
-                        "transcription": _maybe(
-                            _closed({"model": _text, "language": _text, "prompt": _text})
+                        "transcription": maybe(
+                            closed({"model": text, "language": text, "prompt": text})
                         ),
-                        "turn_detection": _maybe(_turn_detection),
+                        "turn_detection": maybe(_turn_detection),
                     }
                 ),
-                "output": _closed(
-                    {"format": _format, "voice": _VOICE, "speed": _number(0.25, 1.5)}
-                ),
+                "output": closed({"format": _format, "voice": _VOICE, "speed": number(0.25, 1.5)}),
             }
         ),
-        "include": _each(_text),
-        "tracing": _any,
-        "tools": _each(_tool),
+        "include": each(text),
+        "tracing": anything,
+        "tools": each(_tool),
         "tool_choice": _TOOL_CHOICE,
-        "parallel_tool_calls": _flag,
-        "reasoning": _object,
+        "parallel_tool_calls": flag,
+        "reasoning": an_object,
         "max_output_tokens": _TOKENS,
-        "truncation": _any,
-        "prompt": _any,
+        "truncation": anything,
+        "prompt": anything,
     },
     ("type",),
 )
@@ -255,59 +148,59 @@ _PARTS = {
 
 
 def _item(value: object, path: str) -> None:
-    given = _fields(value, path)
+    given = fields_of(value, path)
     shared: dict[str, Check] = {
-        "id": _text,
-        "object": _one_of("realtime.item"),
-        "type": _one_of("message", "function_call", "function_call_output"),
-        "status": _one_of("completed", "incomplete", "in_progress"),
+        "id": text,
+        "object": one_of("realtime.item"),
+        "type": one_of("message", "function_call", "function_call_output"),
+        "status": one_of("completed", "incomplete", "in_progress"),
     }
     fields: dict[str, Check]
     match given.get("type"):
         case "function_call":
-            fields = {"name": _text, "arguments": _text, "call_id": _text}
-            _closed({**shared, **fields}, ("type", "name", "arguments"))(value, path)
+            fields = {"name": text, "arguments": text, "call_id": text}
+            closed({**shared, **fields}, ("type", "name", "arguments"))(value, path)
         case "function_call_output":
-            fields = {"call_id": _text, "output": _text}
-            _closed({**shared, **fields}, ("type", "call_id", "output"))(value, path)
+            fields = {"call_id": text, "output": text}
+            closed({**shared, **fields}, ("type", "call_id", "output"))(value, path)
         case _:
             role = given.get("role")
             parts = _PARTS.get(role if isinstance(role, str) else "", ())
-            part = _closed(
-                {"type": _one_of(*parts), "text": _text, "audio": _text, "transcript": _text},
+            part = closed(
+                {"type": one_of(*parts), "text": text, "audio": text, "transcript": text},
                 ("type",),
             )
-            fields = {"role": _one_of(*_PARTS), "content": _each(part)}
-            _closed({**shared, **fields}, ("type", "role", "content"))(value, path)
+            fields = {"role": one_of(*_PARTS), "content": each(part)}
+            closed({**shared, **fields}, ("type", "role", "content"))(value, path)
 
 
 def _metadata(value: object, path: str) -> None:
-    pairs = _fields(value, path)
+    pairs = fields_of(value, path)
     if len(pairs) > 16 or not all(isinstance(v, str) and len(v) <= 512 for v in pairs.values()):
         raise BadEvent(f"Invalid '{path}'.", "invalid_value", path)
 
 
-_RESPONSE = _closed(
+_RESPONSE = closed(
     {
         "output_modalities": _MODALITIES,
-        "instructions": _text,
-        "audio": _closed({"output": _closed({"format": _format, "voice": _VOICE})}),
-        "tools": _each(_tool),
+        "instructions": text,
+        "audio": closed({"output": closed({"format": _format, "voice": _VOICE})}),
+        "tools": each(_tool),
         "tool_choice": _TOOL_CHOICE,
-        "parallel_tool_calls": _flag,
-        "reasoning": _object,
+        "parallel_tool_calls": flag,
+        "reasoning": an_object,
         "max_output_tokens": _TOKENS,
-        "conversation": _one_of("auto", "none"),
-        "metadata": _maybe(_metadata),
-        "prompt": _any,
-        "input": _each(_any),
+        "conversation": one_of("auto", "none"),
+        "metadata": maybe(_metadata),
+        "prompt": anything,
+        "input": each(anything),
     }
 )
 
 
 def _audio(value: object, path: str) -> None:
     if not isinstance(value, str):
-        raise _wrong(path, "a string", value)
+        raise wrong_type(path, "a string", value)
     try:
         audio = binascii.a2b_base64(value, strict_mode=True)
     except ValueError:
@@ -322,17 +215,17 @@ _EVENTS: dict[str, tuple[dict[str, Check], tuple[str, ...]]] = {
     "input_audio_buffer.commit": ({}, ()),
     "input_audio_buffer.clear": ({}, ()),
     "output_audio_buffer.clear": ({}, ()),
-    "conversation.item.create": ({"item": _item, "previous_item_id": _maybe(_text)}, ("item",)),
-    "conversation.item.delete": ({"item_id": _text}, ("item_id",)),
-    "conversation.item.retrieve": ({"item_id": _text}, ("item_id",)),
+    "conversation.item.create": ({"item": _item, "previous_item_id": maybe(text)}, ("item",)),
+    "conversation.item.delete": ({"item_id": text}, ("item_id",)),
+    "conversation.item.retrieve": ({"item_id": text}, ("item_id",)),
     "conversation.item.truncate": (
         {
-            "item_id": _text,
-            "content_index": _one_of(0),
-            "audio_end_ms": _number(0, 1e9, whole=True),
+            "item_id": text,
+            "content_index": one_of(0),
+            "audio_end_ms": number(0, 1e9, whole=True),
         },
         ("item_id", "content_index", "audio_end_ms"),
     ),
     "response.create": ({"response": _RESPONSE}, ()),
-    "response.cancel": ({"response_id": _text}, ()),
+    "response.cancel": ({"response_id": text}, ()),
 }

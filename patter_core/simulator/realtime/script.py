@@ -14,7 +14,8 @@ RealtimeReply = str | ToolCall | Sequence[ToolCall] | Mapping[str, Any]
 A mapping has `content` (text) and `tool_calls` (ToolCalls); or `error` (a code), for a response
 that fails. `delay_sec` is how long it thinks first, in real seconds. `stops_after` is after how
 many pieces of audio it goes on no further until it is interrupted; when there are not so many it
-says and asks everything, and is not done until then.
+says and asks everything, and is not done until then. `late` is how many pieces of audio still come
+after that, as they do when they were on their way.
 """
 
 _SAID_AFTER = "\n\n"
@@ -29,6 +30,7 @@ class Answer:
     delay_sec: float = 0.0
     error: str = ""
     stops_after: int | None = None
+    late: int = 0
 
     @classmethod
     def of(cls, reply: RealtimeReply) -> Answer:
@@ -45,6 +47,7 @@ class Answer:
                     delay_sec=reply.get("delay_sec", 0.0),
                     error=reply.get("error", ""),
                     stops_after=reply.get("stops_after"),
+                    late=reply.get("late", 0),
                 )
             case _:
                 return cls(tool_calls=tuple(reply))

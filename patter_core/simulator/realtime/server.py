@@ -31,6 +31,7 @@ class ScriptedRealtimeServer(OnOwnLoop):
         received: Every client event, in order, of all connections.
         sent: Every server event, in the same way.
         refusals: What was wrong with the client events that were refused.
+        keys: The API key of every connection.
         connections: How many there have been.
         live: How many there are.
     """
@@ -57,6 +58,7 @@ class ScriptedRealtimeServer(OnOwnLoop):
         self._sent: list[dict[str, Any]] = []
         self._refusals: list[str] = []
         self._requests: list[web.Request] = []
+        self.keys: list[str] = []
         self.connections = 0
         self.live = 0
         self._url: str | None = None
@@ -126,13 +128,15 @@ class ScriptedRealtimeServer(OnOwnLoop):
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         if self._refuses is not None:
             return web.json_response({"error": {"message": "No."}}, status=self._refuses)
-        if not request.headers.get("Authorization", "").startswith("Bearer "):
+        scheme, _, key = request.headers.get("Authorization", "").partition(" ")
+        if scheme != "Bearer" or not key:
             return web.json_response({"error": {"code": "invalid_api_key"}}, status=401)
         model = request.query.get("model")
         if not model or "OpenAI-Beta" in request.headers:
             return web.json_response({"error": {"code": "invalid_request"}}, status=400)
         socket = web.WebSocketResponse(max_msg_size=16 * 1024 * 1024, compress=False)
         await socket.prepare(request)
+        self.keys.append(key)
         self.connections += 1
         self.live += 1
         self._requests.append(request)

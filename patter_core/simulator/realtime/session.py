@@ -1,15 +1,17 @@
-"""One connection's session: its settings, its items, what it hears and when it answers."""
+"""One connection's session: what it hears, what it is asked, and when it answers."""
 
 from __future__ import annotations
 
 import binascii
 import secrets
-import time
 from typing import TYPE_CHECKING, Any
 
-from patter_core.simulator.realtime.audio import Ears, duration_ms
+from patter_core.simulator.realtime.audio import Ears
+from patter_core.simulator.realtime.checks import BadEvent
+from patter_core.simulator.realtime.items import Items
 from patter_core.simulator.realtime.response import Response
-from patter_core.simulator.realtime.rules import BadEvent, check_event
+from patter_core.simulator.realtime.rules import check_event
+from patter_core.simulator.realtime.settings import Settings
 from patter_core.speech.markers import Began, Ended
 
 if TYPE_CHECKING:
@@ -19,20 +21,23 @@ if TYPE_CHECKING:
     from patter_core.simulator.realtime.script import Answer
     from patter_core.simulator.realtime.wire import Wire
 
-_PREFIX_MS = 300
-_DEFAULT_DETECTION = {
-    "type": "server_vad",
-    "threshold": 0.5,
-    "prefix_padding_ms": _PREFIX_MS,
-    "silence_duration_ms": 500,
-    "idle_timeout_ms": None,
-    "create_response": True,
-    "interrupt_response": True,
-}
+_BILLED_BY_TIME = ("whisper-1",)
+_TRANSCRIPTION_MODELS = (
+    *_BILLED_BY_TIME,
+    *("gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-4o-transcribe-diarize"),
+    *("gpt-transcribe", "gpt-live-transcribe", "gpt-realtime-whisper"),
+)
 
 
 class Session:
-    """Answers client events, and the callee, as the service would."""
+    """Answers client events, and the callee, as the service would.
+
+    Attributes:
+        wire: Where events are sent.
+        items: The conversation.
+        settings: What was asked for.
+        response: The one under way.
+    """
 
     def __init__(
         self,
@@ -45,86 +50,52 @@ class Session:
     ) -> None:
         """Begin a session of `model`; `answer` is the script, asked with the state of things."""
         self.wire = wire
-        self.items: list[dict[str, Any]] = []
+        self.items = Items(wire)
+        self.settings = Settings(model)
         self.response: Response | None = None
         self._answer = answer
         self._tasks = tasks
         self._accepts_strict = accepts_strict
-        self._session = _default_session(model)
-        self._ears = Ears("audio/pcmu")
+        self._ears = Ears(self.settings.input_kind)
         self._speaking_item: str | None = None
         self._said: dict[str, str] = {}  # What the callee said, by item.
         self._untold: list[str] = []  # Items whose words were not told yet.
-        self.sent_audio: dict[str, int] = {}  # Bytes, by item.
 
     # --- what the responses need -------------------------------------------------------------
-
-    @property
-    def output_kind(self) -> str:
-        """The format of what is said."""
-        kind: str = self._session["audio"]["output"]["format"]["type"]
-        return kind
 
     def new_id(self, prefix: str) -> str:
         """An id that nothing else has."""
         return f"{prefix}_{secrets.token_hex(10)}"
 
-    def script_view(self, parameters: dict[str, Any]) -> dict[str, Any]:
-        """What a script can see."""
-        return {
-            "items": [dict(item) for item in self.items],
-            "said": [self._said[item["id"]] for item in self.items if item["id"] in self._said],
-            "session": self._session,
-            "response": parameters,
-        }
-
     def next_answer(self, parameters: dict[str, Any]) -> Answer:
         """What the script has to say now."""
-        return self._answer(self.script_view(parameters))
-
-    async def add_item(self, item: dict[str, Any], *, after: str | None = None) -> None:
-        """Put `item` into the conversation, and tell."""
-        at = len(self.items)
-        if after is not None:
-            at = 1 + next(i for i, other in enumerate(self.items) if other["id"] == after)
-        previous = self.items[at - 1]["id"] if at else None
-        self.items.insert(at, item)
-        await self.wire.send(
-            "conversation.item.added",
-            previous_item_id=previous,
-            item={**item, "content": []}
-            if item["type"] == "message" and item["role"] == "assistant"
-            else item,
+        return self._answer(
+            {
+                "items": [dict(item) for item in self.items],
+                "said": [self._said[item["id"]] for item in self.items if item["id"] in self._said],
+                "session": self.settings.session,
+                "response": parameters,
+            }
         )
-
-    async def item_done(self, item: dict[str, Any]) -> None:
-        """Tell that `item` is as it will be."""
-        at = self.items.index(item)
-        previous = self.items[at - 1]["id"] if at else None
-        await self.wire.send("conversation.item.done", previous_item_id=previous, item=item)
 
     async def tell_words(self) -> None:
         """Tell what the callee said: late, as the service does."""
-        transcription = self._session["audio"]["input"].get("transcription")
+        model = self.settings.transcription_model
         while self._untold:
             item_id = self._untold.pop(0)
             text = self._said[item_id]
-            if transcription is None:
+            if model is None:
                 continue
             kind = "conversation.item.input_audio_transcription"
             shared = {"item_id": item_id, "content_index": 0}
+            if model not in _TRANSCRIPTION_MODELS:
+                error = {"type": "transcription_error", "code": "model_not_found", "message": "No."}
+                await self.wire.send(f"{kind}.failed", **shared, error={**error, "param": None})
+                continue
             if text:
                 delta = {"delta": text, "obfuscation": "x9", "logprobs": None}
                 await self.wire.send(f"{kind}.delta", **shared, **delta)
-            tokens = max(1, len(text) // 4)
-            details = {"text_tokens": 0, "audio_tokens": 10 * tokens}
-            usage = {
-                "type": "tokens",
-                "input_tokens": 10 * tokens,
-                "input_token_details": details,
-                "output_tokens": tokens,
-                "total_tokens": 11 * tokens,
-            }
+            usage = _transcription_usage(text, by_time=model in _BILLED_BY_TIME)
             await self.wire.send(f"{kind}.completed", **shared, transcript=text, usage=usage)
 
     def response_over(self) -> None:
@@ -135,7 +106,7 @@ class Session:
 
     async def greet(self) -> None:
         """The first event of every connection."""
-        await self.wire.send("session.created", session=self._session)
+        await self.wire.send("session.created", session=self.settings.session)
 
     async def take(self, event: dict[str, Any]) -> str | None:
         """Do what a client event asks; what was wrong with it, if anything."""
@@ -159,26 +130,14 @@ class Session:
         await self.wire.send("error", error=error)
 
     async def _update(self, event: dict[str, Any]) -> None:
-        change = event["session"]
-        if self.sent_audio:
-            voice = change.get("audio", {}).get("output", {}).get("voice")
-            if voice not in (None, self._session["audio"]["output"]["voice"]):
-                raise BadEvent(
-                    "Cannot update a conversation's voice if assistant audio is present.",
-                    "cannot_update_voice",
-                    "session.audio.output.voice",
-                )
-        before = self._session["audio"]["input"]["format"]
-        self._session = _merged(self._session, change)
-        detection = self._session["audio"]["input"].get("turn_detection")
-        if detection is not None and detection.get("type") == "server_vad":
-            self._session["audio"]["input"]["turn_detection"] = {**_DEFAULT_DETECTION, **detection}
-        if self._session["audio"]["input"]["format"] != before:
-            self._ears = Ears(self._session["audio"]["input"]["format"]["type"])
-        await self.wire.send("session.updated", session=self._session)
+        before = self.settings.input_kind
+        self.settings.change(event["session"], has_spoken=self.items.has_audio)
+        if self.settings.input_kind != before:
+            self._ears = Ears(self.settings.input_kind)
+        await self.wire.send("session.updated", session=self.settings.session)
 
     async def _append(self, event: dict[str, Any]) -> None:
-        detection = self._session["audio"]["input"].get("turn_detection")
+        detection = self.settings.detection
         for heard in self._ears.feed(binascii.a2b_base64(event["audio"])):
             match heard:
                 case Began() if detection is not None:
@@ -209,9 +168,8 @@ class Session:
             self._respond({})
 
     async def _commit_as(self, item_id: str, text: str) -> None:
-        previous = self.items[-1]["id"] if self.items else None
         await self.wire.send(
-            "input_audio_buffer.committed", item_id=item_id, previous_item_id=previous
+            "input_audio_buffer.committed", item_id=item_id, previous_item_id=self.items.last_id
         )
         item = {
             "id": item_id,
@@ -222,10 +180,10 @@ class Session:
             "content": [{"type": "input_audio", "transcript": None}],
         }
         self._said[item_id] = text
-        await self.add_item(item)
-        await self.item_done(item)
+        await self.items.add(item)
+        await self.items.done(item)
         self._untold.append(item_id)
-        if not self._session["audio"]["input"].get("turn_detection", {}).get("create_response"):
+        if not (self.settings.detection or {}).get("create_response"):
             await self.tell_words()
 
     async def _commit(self, _event: dict[str, Any]) -> None:
@@ -242,52 +200,20 @@ class Session:
     async def _create_item(self, event: dict[str, Any]) -> None:
         item = {"id": self.new_id("item"), "object": "realtime.item", **event["item"]}
         item["status"] = "completed"
-        if any(other["id"] == item["id"] for other in self.items):
-            raise BadEvent("Item already exists.", "item_already_exists", "item.id")
         if item["type"] == "function_call":
             item.setdefault("call_id", self.new_id("call"))
-        if item["type"] == "function_call_output" and not any(
-            other["type"] == "function_call" and other["call_id"] == item["call_id"]
-            for other in self.items
-        ):
-            raise BadEvent("Tool call ID not found.", "invalid_tool_call_id", "item.call_id")
-        after = event.get("previous_item_id")
-        if after is not None:
-            self._item(after)
-        await self.add_item(item, after=after)
-        await self.item_done(item)
+        await self.items.create(event, item)
+        if item.get("role") == "user":
+            self._said[item["id"]] = " ".join(part.get("text", "") for part in item["content"])
 
     async def _delete_item(self, event: dict[str, Any]) -> None:
-        self.items.remove(self._item(event["item_id"]))
-        await self.wire.send("conversation.item.deleted", item_id=event["item_id"])
+        await self.items.delete(event)
 
     async def _retrieve_item(self, event: dict[str, Any]) -> None:
-        await self.wire.send("conversation.item.retrieved", item=self._item(event["item_id"]))
+        await self.items.retrieve(event)
 
     async def _truncate_item(self, event: dict[str, Any]) -> None:
-        item = self._item(event["item_id"])
-        if item.get("role") != "assistant" or item["id"] not in self.sent_audio:
-            raise BadEvent("Only assistant audio can be truncated.", "invalid_value", "item_id")
-        sent_ms = duration_ms(self.sent_audio[item["id"]], self.output_kind)
-        if event["audio_end_ms"] > sent_ms:
-            raise BadEvent(
-                f"Audio content of {sent_ms}ms is already shorter than {event['audio_end_ms']}ms",
-                "invalid_value",
-                "audio_end_ms",
-            )
-        item["content"] = [{"type": "output_audio", "transcript": None}]
-        await self.wire.send(
-            "conversation.item.truncated",
-            item_id=item["id"],
-            content_index=0,
-            audio_end_ms=event["audio_end_ms"],
-        )
-
-    def _item(self, item_id: str) -> dict[str, Any]:
-        for item in self.items:
-            if item["id"] == item_id:
-                return item
-        raise BadEvent(f"Item with item_id {item_id!r} not found.", "item_not_found", "item_id")
+        await self.items.truncate(event, self.settings.output_kind)
 
     async def _create_response(self, event: dict[str, Any]) -> None:
         if self.response is not None:
@@ -324,43 +250,14 @@ class Session:
     }
 
 
-def _merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """`old` with the fields of `new`: `audio` and its two sides field by field, others whole."""
-    result = {**old, **new}
-    if "audio" in new:
-        result["audio"] = {
-            side: {**old["audio"][side], **new["audio"].get(side, {})} for side in old["audio"]
-        }
-    return result
-
-
-def _default_session(model: str) -> dict[str, Any]:
+def _transcription_usage(text: str, *, by_time: bool) -> dict[str, Any]:
+    if by_time:
+        return {"type": "duration", "seconds": len(text) / 50}
+    tokens = max(1, len(text) // 4)
     return {
-        "type": "realtime",
-        "object": "realtime.session",
-        "id": f"sess_{time.monotonic_ns()}",
-        "expires_at": int(time.time()) + 3_600,
-        "model": model,
-        "output_modalities": ["audio"],
-        "instructions": "You are helpful.",
-        "tools": [],
-        "tool_choice": "auto",
-        "max_output_tokens": "inf",
-        "truncation": "auto",
-        "tracing": None,
-        "prompt": None,
-        "include": None,
-        "audio": {
-            "input": {
-                "format": {"type": "audio/pcm", "rate": 24000},
-                "transcription": None,
-                "noise_reduction": None,
-                "turn_detection": dict(_DEFAULT_DETECTION),
-            },
-            "output": {
-                "format": {"type": "audio/pcm", "rate": 24000},
-                "voice": "marin",
-                "speed": 1.0,
-            },
-        },
+        "type": "tokens",
+        "input_tokens": 10 * tokens,
+        "input_token_details": {"text_tokens": 0, "audio_tokens": 10 * tokens},
+        "output_tokens": tokens,
+        "total_tokens": 11 * tokens,
     }
