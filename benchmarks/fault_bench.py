@@ -50,6 +50,12 @@ class Tally:
         """Whether every promise held."""
         return self.trials > 0 and not (self.doubled or self.left or self.lost)
 
+    def expect(self, condition: object, note: str) -> None:
+        """A result that is not what it must be counts as lost."""
+        if not condition:
+            self.lost += 1
+            self.notes.append(note)
+
     def add(self, other: Tally) -> None:
         """Count another trial."""
         self.trials += other.trials
@@ -83,10 +89,8 @@ class Trial:
         return self.tool._phone
 
     def expect(self, condition: object, note: str) -> None:
-        """A result that is not what it must be counts as lost."""
-        if not condition:
-            self.tally.lost += 1
-            self.tally.notes.append(note)
+        """See `Tally.expect`."""
+        self.tally.expect(condition, note)
 
     async def call(self, *statuses: str, to: str = CALLEE, **arguments: Any) -> CallResult | None:
         """Make the call; its result must be one of `statuses`, and the same when fetched later."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from benchmarks.fault_kinds.callbacks import callbacks
+from benchmarks.fault_kinds.cancelled import cancelled
 from benchmarks.fault_kinds.creates import creates
 from benchmarks.fault_kinds.load import load
 from benchmarks.fault_kinds.media import media
@@ -27,5 +28,6 @@ def every_fault() -> list[Fault]:
         *tools(),
         *store(),
         *process(),
+        *cancelled(),
         *load(),
     ]

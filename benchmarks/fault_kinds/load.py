@@ -22,7 +22,6 @@ def load() -> list[Fault]:
         Fault("load: 300 calls on 10 lines", "at once", _crowd, 1),
         Fault("load: one key, 1,000 times", "at once", _one_key, 1),
         Fault("load: queue full", "30 calls, 1 line, 5 may wait", _queue_full, 1),
-        Fault("load: cancelled at random", "20 calls, each at some moment", _cancelled, 3),
         Fault("load: no descriptors", "RLIMIT_NOFILE, then back", _descriptors, 1),
     ]
 
@@ -60,24 +59,6 @@ async def _queue_full() -> Tally:
         codes = [result.error_code for result in results]
         made.expect(codes.count("queue_full") == 24, f"{codes.count('queue_full')} refused")
         made.expect(codes.count(None) == 6, f"{codes.count(None)} made")
-    return made.tally
-
-
-async def _cancelled() -> Tally:
-    async with trial(most_dials=20, max_concurrent_calls=5) as made:
-        await made.tool.start()
-
-        async def one(number: int) -> None:
-            task = asyncio.create_task(made.tool.execute(to=CALLEE, idempotency_key=str(number)))
-            await asyncio.wait([task], timeout=_random.random())
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-        await asyncio.gather(*(one(number) for number in range(20)))
-        await made.network.until(lambda: made.phone._open.desk.live == 0, 20)
-        for leg_key in map(str, range(20)):
-            stored = await made.phone.result(leg_key)
-            made.expect(stored is None or stored.status != "in_progress", "still under way")
     return made.tally
 
 

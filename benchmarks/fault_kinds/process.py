@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 import random
 import signal
+import tempfile
+from pathlib import Path
 
 from benchmarks.fault_bench import Fault, Tally
-from benchmarks.fault_processes import processes, recovered
+from benchmarks.fault_processes import (
+    Process,
+    account_of,
+    counted,
+    processes,
+    recovered,
+    started,
+)
+from patter.simulator import Callee, PhoneNetwork
+from tests.calls.kit import CALLEE
 
 _random = random.Random(6)
 
@@ -23,6 +36,37 @@ async def _sigkill() -> Tally:
     return tally
 
 
+async def _at_every_moment() -> Tally:
+    """One process after another dies a moment later than the one before, until one lives."""
+    total = Tally()
+    with tempfile.TemporaryDirectory() as name:
+        breeder = await started("breed", None, Path(name))
+        try:
+            for moment in itertools.count(1):
+                tally, lived = await _dying_at(moment, breeder, Path(name) / str(moment))
+                total.add(tally)
+                if lived:
+                    return total
+        finally:
+            await breeder.killed()
+    raise AssertionError("One of them lives")
+
+
+async def _dying_at(moment: int, breeder: Process, folder: Path) -> tuple[Tally, bool]:
+    tally, ledger = Tally(trials=1), folder / "calls.sqlite"
+    async with PhoneNetwork(speed=10.0) as network:
+        network.add(CALLEE, Callee(behave="silent", rings_sec=0.1, hangs_up_after_sec=1.0))
+        given = {**account_of(network), "ledger": str(ledger), "key": "k", "at": moment}
+        breeder.process.stdin.write(json.dumps(given).encode() + b"\n")
+        ended = await breeder.says("ended")
+        tally.expect(ended in (0, signal.SIGKILL), f"moment {moment}: ended by {ended}")
+        if ended:
+            await recovered(network, tally, ledger)
+        await counted(network, tally)
+    tally.notes = [f"moment {moment}: {note}" for note in tally.notes]
+    return tally, ended == 0
+
+
 async def _signalled(number: int, then: str) -> Tally:
     async with processes() as (network, start, tally, ledger):
         process = await start(then, key="k")
@@ -31,9 +75,7 @@ async def _signalled(number: int, then: str) -> Tally:
         async with asyncio.timeout(10):
             code = await process.ends()
         tally.left += len(network.live_legs)
-        if then == "serve" and code != 0:
-            tally.lost += 1
-            tally.notes.append(f"exit code {code}")
+        tally.expect(then != "serve" or code == 0, f"exit code {code}")
         await recovered(network, tally, ledger)
     return tally
 
@@ -50,6 +92,12 @@ def process() -> list[Fault]:
     """The process is told to end, or ends without being told."""
     return [
         Fault("process: SIGKILL", "at 60 random instants, then the next start", _sigkill, 60),
+        Fault(
+            "process: SIGKILL at every moment",
+            "each await of a call, each write to the ledger",
+            _at_every_moment,
+            1,
+        ),
         Fault(
             "process: SIGTERM",
             "serve(handle_signals=True), mid-call",

@@ -75,16 +75,12 @@ async def _full() -> Tally:
     async with processes() as (network, start, tally, _):
         process = await start("full", key="k")
         result = await process.says("result")
-        expected = (result["status"], result["error_code"]) == ("failed", "internal")
-        tally.lost += not expected
-        tally.notes.append("" if expected else f"{result['status']} {result['error_code']}")
-        tally.lost += bool(network.dials)
+        ended = (result["status"], result["error_code"])
+        tally.expect(ended == ("failed", "internal"), f"full: {ended}")
+        tally.expect(not network.dials, "dialled without an intent")
         after = await process.says("result")
-        if after["status"] != "completed":
-            tally.lost += 1
-            tally.notes.append(f"afterwards {after['error_code']}")
+        tally.expect(after["may_have_dialed"], f"afterwards: {after['status']} {after['error']}")
         await process.ends()
-    tally.trials = 1
     return tally
 
 
