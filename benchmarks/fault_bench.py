@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+from twilio.request_validator import RequestValidator
+
 from patter import CallResult, Limits, Patter, PatterTool
 from patter.simulator import Callee, PhoneNetwork
 from tests.calls.kit import CALLEE, PHONE, scripted
@@ -47,6 +50,12 @@ class Tally:
         """Whether every promise held."""
         return self.trials > 0 and not (self.doubled or self.left or self.lost)
 
+    def expect(self, condition: object, note: str) -> None:
+        """A result that is not what it must be counts as lost."""
+        if not condition:
+            self.lost += 1
+            self.notes.append(note)
+
     def add(self, other: Tally) -> None:
         """Count another trial."""
         self.trials += other.trials
@@ -80,10 +89,8 @@ class Trial:
         return self.tool._phone
 
     def expect(self, condition: object, note: str) -> None:
-        """A result that is not what it must be counts as lost."""
-        if not condition:
-            self.tally.lost += 1
-            self.tally.notes.append(note)
+        """See `Tally.expect`."""
+        self.tally.expect(condition, note)
 
     async def call(self, *statuses: str, to: str = CALLEE, **arguments: Any) -> CallResult | None:
         """Make the call; its result must be one of `statuses`, and the same when fetched later."""
@@ -171,3 +178,40 @@ def one_call(
         return made.tally
 
     return run
+
+
+class CarrierVoice:
+    """Posts callbacks in the carrier's name, or in nobody's."""
+
+    def __init__(self, made: Trial, sid: str, callref: str) -> None:
+        self.made, self.sid, self.callref = made, sid, callref
+
+    async def tell(self, what: str, *, token: str | None = None) -> int:
+        form = {"CallSid": self.sid, "AccountSid": self.made.network.account_sid}
+        form |= {"AnsweredBy": "human"} if what == "machine" else {"CallStatus": what}
+        route = "machine" if what == "machine" else "status"
+        url = f"{self.made.phone.url}/twilio/{route}/{self.callref}"
+        signer = RequestValidator(token or self.made.network.auth_token)
+        headers = {"X-Twilio-Signature": signer.compute_signature(url, form)}
+        async with aiohttp.ClientSession() as http:
+            async with http.post(url, data=form, headers=headers) as answer:
+                return answer.status
+
+
+@asynccontextmanager
+async def live_call(callee: Callee = SILENT, **options: Any):
+    """A live call that waits, in real time, for what is told of it."""
+    async with trial(callee=callee, **options) as made:
+        await made.tool.start()
+        with made.network.clock.hold():
+            live = await made.tool.submit(
+                {"to": CALLEE, "first_message": "Hi.", "max_duration_sec": 60}
+            )
+            await made.network.until(lambda: any(leg.answered for leg in made.network.dials))
+            (leg,) = made.network.dials
+            exchange = made.phone._open.desk.exchange
+            yield made, live, CarrierVoice(made, leg.sid, exchange.callref(live.call_id))
+        await live.hang_up()
+        async with asyncio.timeout(20):
+            result = await live.result()
+        made.expect(result.status in ("completed", "canceled"), result.status)

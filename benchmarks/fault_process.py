@@ -1,4 +1,4 @@
-"""A process that makes one call and is then ended, or ends: what `fault_list` starts."""
+"""A process that makes one call and is then ended, or ends: what `fault_processes` starts."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ import signal
 import sys
 from typing import Any
 
+from benchmarks.fault_moments import Moments, count_awaits, writes_counted
 from patter import Limits, Patter, PatterTool
 from patter_core.telephony.twilio.account import simulated_account
 from tests.calls.kit import PHONE, scripted
-
-GIVEN = json.loads(sys.argv[1])
-ARGUMENTS = {"to": GIVEN["to"], "max_duration_sec": 60, "first_message": "Hi."}
-KEY = GIVEN.get("key")
 
 
 def tell(**line: Any) -> None:
@@ -25,76 +22,98 @@ def tell(**line: Any) -> None:
     sys.stdout.flush()
 
 
-def make() -> tuple[PatterTool, Patter]:
-    """The phone, and the tool on it."""
-    account = simulated_account(
-        account_sid=GIVEN["account_sid"],
-        auth_token=GIVEN["auth_token"],
-        api_base_url=GIVEN["api_base_url"],
-    )
-    phone = Patter(
-        carrier=account,
-        phone_number=PHONE,
-        ledger=GIVEN["ledger"],
-        limits=Limits(carrier_request_sec=1.0),
-    )
-    return PatterTool(phone, scripted(), on_event=lambda event: tell(event=event.type)), phone
+class OneCall:
+    """The phone, the tool on it, and the call that is made; as `given` has it."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        account = simulated_account(
+            account_sid=given["account_sid"],
+            auth_token=given["auth_token"],
+            api_base_url=given["api_base_url"],
+        )
+        self.phone = Patter(
+            carrier=account,
+            phone_number=PHONE,
+            ledger=given["ledger"],
+            limits=Limits(carrier_request_sec=1.0),
+        )
+        self.tool = PatterTool(
+            self.phone, scripted(), on_event=lambda event: tell(event=event.type)
+        )
+        self.arguments = {"to": given["to"], "max_duration_sec": 60, "first_message": "Hi."}
+        self.key = given.get("key")
+        self.at = given.get("at", 0)
+
+    async def stay(self) -> None:
+        """Make the call and stay for its result."""
+        tell(ready=True)
+        tell(result=(await self.tool.execute(self.arguments, idempotency_key=self.key)).to_dict())
+
+    async def serve(self) -> None:
+        """Serve until told to end."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.stay())
+            await self.phone.serve(handle_signals=True)
+
+    async def leave(self, *, fork: bool = False) -> None:
+        """Make the call, and let the interpreter end with it up."""
+        live = await self.tool.submit(self.arguments, idempotency_key=self.key)
+        async for event in live.events():
+            if event.type == "answered":
+                break
+        if fork and os.fork() == 0:
+            sys.exit(0)
+        if fork:
+            os.wait()
+
+    async def full(self) -> None:
+        """Call while no file may grow, and once more when they may."""
+        await self.tool.start()
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
+        tell(result=(await self.tool.execute(self.arguments, idempotency_key=self.key)).to_dict())
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        arguments = {**self.arguments, "max_duration_sec": 4}
+        tell(result=(await self.tool.execute(arguments, idempotency_key="after")).to_dict())
+        await self.phone.aclose()
+
+    async def die(self) -> None:
+        """Make the call, and die at one moment of it; or tell how many there were."""
+        moments = Moments()
+        await self.tool.start()
+        with writes_counted(moments):
+            await count_awaits(self.phone, moments)
+            moments.arm(self.at, lambda: os.kill(os.getpid(), signal.SIGKILL))
+            await self.stay()
+        tell(moments=moments.count)
 
 
-async def stay() -> None:
-    """Make the call and stay for its result."""
-    tool, _ = make()
-    tell(ready=True)
-    tell(result=(await tool.execute(ARGUMENTS, idempotency_key=KEY)).to_dict())
+def breed() -> None:
+    """Fork a process that dies for each line that is read: nothing has to be imported again."""
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            asyncio.run(OneCall(json.loads(line)).die())
+            sys.exit(0)
+        tell(ended=os.waitpid(child, 0)[1])
 
 
-async def serve() -> None:
-    """Serve until told to end."""
-    tool, phone = make()
+def main(given: dict[str, Any]) -> None:
+    """Do what is to be done."""
+    if given["then"] == "breed":
+        breed()
+        return
+    call = OneCall(given)
+    then = {
+        "stay": call.stay,
+        "serve": call.serve,
+        "exit": call.leave,
+        "fork": lambda: call.leave(fork=True),
+        "full": call.full,
+    }
+    asyncio.run(then[given["then"]]())
 
-    async def call() -> None:
-        tell(result=(await tool.execute(ARGUMENTS, idempotency_key=KEY)).to_dict())
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(call())
-        await phone.serve(handle_signals=True)
-
-
-async def leave(*, fork: bool = False) -> None:
-    """Make the call, and let the interpreter end with it up."""
-    tool, _ = make()
-    live = await tool.submit(ARGUMENTS, idempotency_key=KEY)
-    async for event in live.events():
-        if event.type == "answered":
-            break
-    if fork and os.fork() == 0:
-        sys.exit(0)
-    if fork:
-        os.wait()
-
-
-async def full() -> None:
-    """Call while no file may grow, and once more when they may."""
-    tool, phone = make()
-    await tool.start()
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1, hard))
-    tell(result=(await tool.execute(ARGUMENTS, idempotency_key=KEY)).to_dict())
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    arguments = {**ARGUMENTS, "max_duration_sec": 4}
-    result = await tool.execute(arguments, idempotency_key="after")
-    tell(result={**result.to_dict(), "status": "completed" if result.may_have_dialed else "none"})
-    await phone.aclose()
-
-
-THEN = {
-    "stay": stay,
-    "serve": serve,
-    "exit": leave,
-    "fork": lambda: leave(fork=True),
-    "full": full,
-}
 
 if __name__ == "__main__":
-    asyncio.run(THEN[GIVEN["then"]]())
+    main(json.loads(sys.argv[1]))

@@ -38,7 +38,7 @@ async def tried(fault: Fault, *, give_up_at: float) -> Tally:
             async with asyncio.timeout(_TRIAL_SEC):
                 tally.add(await fault.run())
         except Exception as error:  # noqa: BLE001 - a trial that breaks is a finding, not the end
-            tally.add(Tally(trials=1, lost=1, notes=[f"{type(error).__name__}: {error}"[:120]]))
+            tally.add(Tally(trials=1, lost=1, notes=[f"{type(error).__name__}: {error}"[:400]]))
     return tally
 
 

@@ -11,18 +11,15 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, assert_never
 
+from patter_core.calls import call_effects as effects
+from patter_core.calls import call_events as events
+from patter_core.calls.call_effects import Timer
 from patter_core.calls.status import State
 
 if TYPE_CHECKING:
+    from patter_core.calls.call_effects import Effect
+    from patter_core.calls.call_events import CallEvent
     from patter_core.calls.status import AnsweredBy, EndedBy, ErrorCode, Status
-
-
-class Timer(Enum):
-    """What a call waits for, at most so long."""
-
-    DEADLINE = auto()
-    MEDIA_WAIT = auto()
-    MEDIA_LOST = auto()
 
 
 class Leg(Enum):
@@ -38,230 +35,6 @@ class Leg(Enum):
     """It is certain that nobody was rung."""
     LOST = auto()
     """It may exist, and was not found."""
-
-
-# --- events ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class GatesPassed:
-    """Policy, approval and a free line: the call may be made."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallArrived:
-    """Somebody rings us: the leg is the carrier's, and only its record has to be written."""
-
-    carrier_call_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """Nobody was rung, and nobody will be: a gate said no, or something needed is missing."""
-
-    status: Status
-    code: ErrorCode
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlreadyMade:
-    """An earlier call has this call's key: its outcome is this one's, and nobody is rung."""
-
-    status: Status
-
-
-@dataclass(frozen=True, slots=True)
-class IntentWritten:
-    """The intent is on disk."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adopted:
-    """The carrier's id of our leg is known, from whatever source."""
-
-    carrier_call_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DialFailed:
-    """The carrier rang nobody, for certain."""
-
-    code: ErrorCode
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class DialUnclear:
-    """The carrier gave no usable answer; somebody may be being rung."""
-
-
-@dataclass(frozen=True, slots=True)
-class LookUpFailed:
-    """An unclear leg was not found, or more than one might be it."""
-
-
-@dataclass(frozen=True, slots=True)
-class RingingHeard:
-    """The carrier says that the phone rings."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerHeard:
-    """The carrier says that somebody picked up."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CarrierEnded:
-    """The carrier says that the call is over, and how."""
-
-    status: Status
-    duration_sec: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswererKnown:
-    """The carrier says who or what picked up."""
-
-    answered_by: AnsweredBy
-
-
-@dataclass(frozen=True, slots=True)
-class MediaOpened:
-    """The call's own audio is connected."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaClosed:
-    """The audio is over; `announced` when the carrier said so, not when it was lost."""
-
-    announced: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimerFired:
-    """A timer that was asked for has run out."""
-
-    timer: Timer
-
-
-@dataclass(frozen=True, slots=True)
-class CancelAsked:
-    """Whoever asked for the call wants it no more."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransferAsked:
-    """The call is to be handed over to `target`, E.164."""
-
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class TransferMade:
-    """The carrier has handed the call over: our part is done, and the leg stays up."""
-
-
-@dataclass(frozen=True, slots=True)
-class TransferFailed:
-    """The carrier has not handed the call over: it goes on."""
-
-
-@dataclass(frozen=True, slots=True)
-class AgentDone:
-    """The agent has nothing more to say, and has said goodbye."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineFailed:
-    """The conversation cannot go on, or we made a mistake."""
-
-    code: ErrorCode
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStopping:
-    """The phone is being closed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """Everything of the ending is done."""
-
-
-CallEvent = (
-    GatesPassed
-    | CallArrived
-    | Refused
-    | AlreadyMade
-    | IntentWritten
-    | Adopted
-    | DialFailed
-    | DialUnclear
-    | LookUpFailed
-    | RingingHeard
-    | AnswerHeard
-    | CarrierEnded
-    | AnswererKnown
-    | MediaOpened
-    | MediaClosed
-    | TimerFired
-    | CancelAsked
-    | TransferAsked
-    | TransferMade
-    | TransferFailed
-    | AgentDone
-    | EngineFailed
-    | EngineStopping
-    | Settled
-)
-
-
-# --- effects -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class WriteIntent:
-    """Write the intent; nothing may stop it half way."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dial:
-    """Ask the carrier, once."""
-
-
-@dataclass(frozen=True, slots=True)
-class LookUp:
-    """Look for the leg of an unclear dial."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartTimer:
-    """Report `timer` when so many seconds have passed."""
-
-    timer: Timer
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Converse:
-    """Let the conversation begin."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandOver:
-    """Ask the carrier to connect the callee to `target`, and report what came of it."""
-
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """Hang up, close the voice, settle, and report `Settled`."""
-
-
-Effect = WriteIntent | Dial | LookUp | StartTimer | Converse | HandOver | End
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +86,7 @@ class Call:
     _announced: bool = False
     _transferring: bool = False
     _media_over: bool = False
+    _missed: Outcome | None = None
 
     @property
     def may_have_dialed(self) -> bool:
@@ -329,31 +103,48 @@ class Call:
         if self.state is State.ENDED:
             return ()
         match event:
-            case GatesPassed() | CallArrived() | Refused() | AlreadyMade() | IntentWritten():
+            case (
+                events.GatesPassed()
+                | events.CallArrived()
+                | events.Refused()
+                | events.AlreadyMade()
+                | events.IntentWritten()
+            ):
                 return self._at_the_gates(event, now)
-            case Adopted() | DialFailed() | DialUnclear() | LookUpFailed():
+            case (
+                events.Adopted()
+                | events.DialFailed()
+                | events.DialUnclear()
+                | events.LookUpFailed()
+            ):
                 return self._dialled(event, now)
-            case RingingHeard() | AnswerHeard() | CarrierEnded() | AnswererKnown():
+            case (
+                events.RingingHeard()
+                | events.AnswerHeard()
+                | events.CarrierEnded()
+                | events.LegNotOver()
+                | events.AnswererKnown()
+            ):
                 return self._told_by_carrier(event, now)
-            case MediaOpened() | MediaClosed():
+            case events.MediaOpened() | events.MediaClosed():
                 return self._media(event, now)
-            case TimerFired(timer=timer):
+            case events.TimerFired(timer=timer):
                 return self._ran_out(timer, now)
-            case CancelAsked():
+            case events.CancelAsked():
                 return self._conclude(
                     Outcome(status="canceled", ended_by="caller", code="canceled"), now
                 )
-            case TransferAsked() | TransferMade() | TransferFailed():
+            case events.TransferAsked() | events.TransferMade() | events.TransferFailed():
                 return self._transferred(event, now)
-            case AgentDone():
+            case events.AgentDone():
                 return self._conclude(Outcome(status="completed", ended_by="agent"), now)
-            case EngineFailed(code=code, sentence=sentence):
+            case events.EngineFailed(code=code, sentence=sentence):
                 return self._conclude(
                     Outcome(status="failed", ended_by="engine", code=code, sentence=sentence), now
                 )
-            case EngineStopping():
+            case events.EngineStopping():
                 return self._stop(now)
-            case Settled():
+            case events.Settled():
                 self.state = State.ENDED
                 return ()
             case _:
@@ -361,65 +152,68 @@ class Call:
 
     def _at_the_gates(
         self,
-        event: GatesPassed | CallArrived | Refused | AlreadyMade | IntentWritten,
+        event: events.GateEvent,
         now: float,
     ) -> tuple[Effect, ...]:
         if self.state is not State.QUEUED:
             return ()
         match event:
-            case GatesPassed():
+            case events.GatesPassed():
                 self._writing = True
-                return (WriteIntent(),)
-            case CallArrived(carrier_call_id=carrier_call_id):
+                return (effects.WriteIntent(),)
+            case events.CallArrived(carrier_call_id=carrier_call_id):
                 self._writing = True
                 self.leg = Leg.KNOWN
                 self.carrier_call_id = carrier_call_id
                 self.arrived = True
                 self.dialed_at = now
-                return (WriteIntent(),)
-            case Refused(status=status, code=code, sentence=sentence):
+                return (effects.WriteIntent(),)
+            case events.Refused(status=status, code=code, sentence=sentence):
                 self._writing = False
                 return self._conclude(Outcome(status=status, code=code, sentence=sentence), now)
-            case AlreadyMade(status=status):
+            case events.AlreadyMade(status=status):
                 self._writing = False
                 return self._conclude(Outcome(status=status), now)
-            case IntentWritten():
+            case events.IntentWritten():
                 self._writing = False
                 self.state = State.INTENT
                 if self.outcome is not None:
                     return self._end(now)  # Cancelled while it was being written: never dialled.
                 if self.arrived:
                     self.state = State.RINGING
-                    return (StartTimer(timer=Timer.DEADLINE, seconds=self.max_duration_sec),)
+                    return (
+                        effects.StartTimer(timer=Timer.DEADLINE, seconds=self.max_duration_sec),
+                    )
                 self.leg = Leg.ASKED
                 self.dialed_at = now
-                return (StartTimer(timer=Timer.DEADLINE, seconds=self.max_duration_sec), Dial())
+                return (
+                    effects.StartTimer(timer=Timer.DEADLINE, seconds=self.max_duration_sec),
+                    effects.Dial(),
+                )
 
-    def _dialled(
-        self, event: Adopted | DialFailed | DialUnclear | LookUpFailed, now: float
-    ) -> tuple[Effect, ...]:
+    def _dialled(self, event: events.DialEvent, now: float) -> tuple[Effect, ...]:
         match event:
-            case Adopted(carrier_call_id=carrier_call_id):
+            case events.Adopted(carrier_call_id=carrier_call_id):
                 if self.leg not in (Leg.ASKED, Leg.UNCLEAR):
                     return ()
                 self.carrier_call_id = carrier_call_id
                 self.leg = Leg.KNOWN
                 self._advance(State.DIALING)
                 return () if self.outcome is None else self._end(now)
-            case DialFailed(code=code, sentence=sentence):
+            case events.DialFailed(code=code, sentence=sentence):
                 if self.leg is not Leg.ASKED:
                     return ()
                 self.leg = Leg.NONE
                 return self._conclude(
                     Outcome(status="failed", ended_by="carrier", code=code, sentence=sentence), now
                 )
-            case DialUnclear():
+            case events.DialUnclear():
                 if self.leg is not Leg.ASKED:
                     return ()
                 self.leg = Leg.UNCLEAR
                 self._advance(State.DIALING)
-                return (LookUp(),)
-            case LookUpFailed():
+                return (effects.LookUp(),)
+            case events.LookUpFailed():
                 if self.leg is not Leg.UNCLEAR:
                     return ()
                 self.leg = Leg.LOST
@@ -434,58 +228,56 @@ class Call:
                     now,
                 )
 
-    def _told_by_carrier(
-        self, event: RingingHeard | AnswerHeard | CarrierEnded | AnswererKnown, now: float
-    ) -> tuple[Effect, ...]:
+    def _told_by_carrier(self, event: events.CarrierEvent, now: float) -> tuple[Effect, ...]:
         match event:
-            case RingingHeard():
+            case events.RingingHeard():
                 self._advance(State.RINGING)
                 return ()
-            case AnswerHeard():
+            case events.AnswerHeard():
                 return self._answered(now)
-            case AnswererKnown(answered_by=answered_by):
+            case events.AnswererKnown(answered_by=answered_by):
                 self.answered_by = self.answered_by or answered_by
                 return ()
-            case CarrierEnded(status=status, duration_sec=duration_sec):
+            case events.CarrierEnded(status=status, duration_sec=duration_sec):
                 self.over_at_carrier = True
                 if self.carrier_duration_sec is None:
                     self.carrier_duration_sec = duration_sec
                 return self._conclude(self._meaning_of(status), now)
+            case events.LegNotOver():
+                return () if self._missed is None else self._conclude(self._missed, now)
 
-    def _media(self, event: MediaOpened | MediaClosed, now: float) -> tuple[Effect, ...]:
+    def _media(self, event: events.AudioEvent, now: float) -> tuple[Effect, ...]:
         if self.state.rank >= State.ENDING.rank:
             return ()
         match event:
-            case MediaOpened():
+            case events.MediaOpened():
                 if self._media_seen:
                     return ()
-                self._media_seen = True
+                self._media_seen, self._missed = True, None
                 self._answered(now)
-                return (Converse(),)
-            case MediaClosed(announced=announced):
+                return (effects.Converse(),)
+            case events.MediaClosed(announced=announced):
                 self._announced, self._media_over = announced, True
                 if self._transferring:
                     return ()  # The carrier ends the stream of a call that it hands over.
-                return (StartTimer(timer=Timer.MEDIA_LOST, seconds=self.media_lost_sec),)
+                return (effects.StartTimer(timer=Timer.MEDIA_LOST, seconds=self.media_lost_sec),)
 
-    def _transferred(
-        self, event: TransferAsked | TransferMade | TransferFailed, now: float
-    ) -> tuple[Effect, ...]:
+    def _transferred(self, event: events.TransferEvent, now: float) -> tuple[Effect, ...]:
         if self.state.rank >= State.ENDING.rank:
             return ()
         match event:
-            case TransferAsked(target=target):
+            case events.TransferAsked(target=target):
                 self._transferring = True
                 self._advance(State.TRANSFERRING)
-                return (HandOver(target=target),)
-            case TransferMade():
+                return (effects.HandOver(target=target),)
+            case events.TransferMade():
                 self.handed_over = True
                 return self._conclude(Outcome(status="completed", ended_by="agent"), now)
-            case TransferFailed():
+            case events.TransferFailed():
                 self._transferring = False
                 if not self._media_over:
                     return ()
-                return (StartTimer(timer=Timer.MEDIA_LOST, seconds=self.media_lost_sec),)
+                return (effects.StartTimer(timer=Timer.MEDIA_LOST, seconds=self.media_lost_sec),)
 
     def _ran_out(self, timer: Timer, now: float) -> tuple[Effect, ...]:
         match timer:
@@ -494,13 +286,23 @@ class Call:
             case Timer.MEDIA_WAIT if self._media_seen:
                 return ()
             case Timer.MEDIA_WAIT:
-                outcome = _no_media("The call was answered, but its audio never came")
+                return self._miss_audio("The call was answered, but its audio never came", now)
             case Timer.MEDIA_LOST if self._announced:
                 # The carrier ended the stream in good order; its last word was lost on the way.
                 outcome = Outcome(status="completed", ended_by="callee")
             case Timer.MEDIA_LOST:
-                outcome = _no_media("The call's audio was lost, so it was hung up")
+                return self._miss_audio("The call's audio was lost, so it was hung up", now)
         return self._conclude(outcome, now)
+
+    def _miss_audio(self, sentence: str, now: float) -> tuple[Effect, ...]:
+        """Whether the callee hung up, and the news was lost, is for the carrier to say."""
+        outcome = Outcome(status="failed", ended_by="engine", code="no_media", sentence=sentence)
+        if self.leg is not Leg.KNOWN:
+            return self._conclude(outcome, now)
+        if self._missed is not None or self.state.rank >= State.ENDING.rank:
+            return ()
+        self._missed = outcome
+        return (effects.AskAfterLeg(),)
 
     def _stop(self, now: float) -> tuple[Effect, ...]:
         if self.leg is Leg.UNASKED:
@@ -523,7 +325,7 @@ class Call:
         self._advance(State.LIVE)
         if self._media_seen:
             return ()
-        return (StartTimer(timer=Timer.MEDIA_WAIT, seconds=self.media_wait_sec),)
+        return (effects.StartTimer(timer=Timer.MEDIA_WAIT, seconds=self.media_wait_sec),)
 
     def _meaning_of(self, status: Status) -> Outcome:
         """What the carrier's final word means, if nothing else was decided before it."""
@@ -555,12 +357,8 @@ class Call:
     def _end(self, now: float) -> tuple[Effect, ...]:
         self.state = State.ENDING
         self.ended_at = now
-        return (End(),)
+        return (effects.End(),)
 
     def _advance(self, state: State) -> None:
         if state.rank > self.state.rank:
             self.state = state
-
-
-def _no_media(sentence: str) -> Outcome:
-    return Outcome(status="failed", ended_by="engine", code="no_media", sentence=sentence)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import WSMsgType, web
 
-from patter_core.calls.call import MediaClosed
+from patter_core.calls.call_events import MediaClosed
 from patter_core.server.media_link import SocketLink
 from patter_core.telephony.carrier import (
     MediaAudio,

@@ -9,13 +9,13 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from patter_core.calls import call as machine
-from patter_core.telephony.carrier import FINAL_STATUSES, CallProgress
+from patter_core.calls.call_events import AnswererKnown
+from patter_core.switchboard.carrier_words import told_by
+from patter_core.telephony.carrier import FINAL_STATUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from patter_core.calls.status import Status
     from patter_core.switchboard.desk import Desk
     from patter_core.switchboard.operator import Operator
 
@@ -86,7 +86,7 @@ class WebhookDoor:
             return web.Response(status=204)
         operator = self._operator(request)
         if operator is not None and operator.adopt(progress.call):
-            for event in _events_of(progress):
+            for event in told_by(progress.status, progress.duration_sec):
                 operator.tell(event)
         elif progress.status not in FINAL_STATUSES:
             await self._desk.turn_away(request.match_info["callref"], progress.call)
@@ -98,7 +98,7 @@ class WebhookDoor:
         verdict = self._webhooks.read_machine(form)
         operator = self._operator(request)
         if verdict is not None and operator is not None and operator.adopt(verdict.call):
-            operator.tell(machine.AnswererKnown(answered_by=verdict.answered_by))
+            operator.tell(AnswererKnown(answered_by=verdict.answered_by))
         return web.Response(status=204)
 
     def _operator(self, request: web.Request) -> Operator | None:
@@ -126,16 +126,3 @@ class WebhookDoor:
             raise web.HTTPForbidden
         self._trust(request)
         return form
-
-
-def _events_of(progress: CallProgress) -> list[machine.CallEvent]:
-    match progress.status:
-        case "ringing":
-            return [machine.RingingHeard()]
-        case "in-progress":
-            return [machine.AnswerHeard()]
-        case "completed" | "busy" | "no-answer" | "failed" | "canceled":
-            status: Status = progress.status
-            return [machine.CarrierEnded(status=status, duration_sec=progress.duration_sec)]
-        case _:
-            return []

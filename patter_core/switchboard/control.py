@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from patter_core.calls.call import CallEvent, TransferAsked, TransferFailed, TransferMade
+from patter_core.calls.call_events import CallEvent, TransferAsked, TransferFailed, TransferMade
 from patter_core.calls.rules import ProposedCall
 from patter_core.calls.tally import DoNotCall, Tally
 from patter_core.errors import CarrierError, LedgerError, TransferRefused

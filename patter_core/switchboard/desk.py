@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from patter_core.calls.arguments import CallArguments
-from patter_core.calls.call import EngineStopping
+from patter_core.calls.call_events import EngineStopping
 from patter_core.calls.result import phone_closed
 from patter_core.errors import CarrierError, LedgerError
 from patter_core.switchboard import place

@@ -1,4 +1,4 @@
-"""Finds the leg of a dial that got no clear answer, without ever dialling again."""
+"""Asks the carrier about a leg: where that of an unclear dial is, and whether one is over."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from patter_core.calls.call import Adopted, LookUpFailed
+from patter_core.calls.call_events import Adopted, CarrierEnded, LegNotOver, LookUpFailed
 from patter_core.errors import CarrierError
+from patter_core.switchboard.carrier_words import told_by
+from patter_core.telephony.carrier import CarrierCallId
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -59,3 +61,20 @@ async def candidates(row: CallRow, exchange: Exchange) -> list[str]:
 
 def _is_since(moment: datetime | None, oldest: datetime) -> bool:
     return moment is None or moment >= oldest
+
+
+async def ask_after(carrier_call_id: str | None, exchange: Exchange) -> CarrierEnded | LegNotOver:
+    """Whether a leg is over. Nobody who may be on it waits long for a carrier that is silent."""
+    if carrier_call_id is None:
+        raise AssertionError("Only a leg that is known is asked after")
+    try:
+        async with exchange.clock.timeout(exchange.limits.media_lost_sec):
+            found = await exchange.line.fetch(CarrierCallId(carrier_call_id))
+    except (CarrierError, TimeoutError):
+        _log.warning("The carrier could not be asked after a call that has no audio")
+        return LegNotOver()
+    match told_by(found.status, found.duration_sec):
+        case [CarrierEnded() as ended]:
+            return ended
+        case _:
+            return LegNotOver()

@@ -8,8 +8,9 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
-from patter_core.calls import call as machine
-from patter_core.calls.call import Call, CallEvent, Effect
+from patter_core.calls import call_effects as effects
+from patter_core.calls import call_events as news
+from patter_core.calls.call import Call
 from patter_core.calls.events import Answered, CallEnded, Dialing, Queued, Ringing, TurnSpoken
 from patter_core.calls.result import CallResult
 from patter_core.calls.status import State
@@ -20,13 +21,15 @@ from patter_core.switchboard.audience import Audience
 from patter_core.switchboard.call_tools import CallTools
 from patter_core.switchboard.connect import Conversation, MediaLink, TalkAccount
 from patter_core.switchboard.control import LineControl
-from patter_core.switchboard.look_up import look_up
+from patter_core.switchboard.look_up import ask_after, look_up
 from patter_core.telephony.callref import new_call_id
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
+    from patter_core.calls.call_effects import Effect
+    from patter_core.calls.call_events import CallEvent
     from patter_core.switchboard.exchange import Exchange
     from patter_core.switchboard.order import Order
     from patter_core.switchboard.tape import Tape
@@ -99,7 +102,7 @@ class Operator:
 
     def cancel(self) -> None:
         """End the call, whoever waits for it."""
-        self.tell(machine.CancelAsked())
+        self.tell(news.CancelAsked())
 
     def snapshot(self) -> CallResult:
         """The call as it is now, `in_progress` unless it is over."""
@@ -149,7 +152,7 @@ class Operator:
         """
         known = self._call.carrier_call_id or self.order.arriving
         if known is None:
-            self.tell(machine.Adopted(carrier_call_id=carrier_call_id))
+            self.tell(news.Adopted(carrier_call_id=carrier_call_id))
         return known in (None, carrier_call_id)
 
     def connect(self, carrier_call_id: str, link: MediaLink) -> Conversation | None:
@@ -159,7 +162,7 @@ class Operator:
         if not self.adopt(carrier_call_id):
             return None
         self._link = link
-        self.tell(machine.MediaOpened())
+        self.tell(news.MediaOpened())
         return self._conversation
 
     @property
@@ -185,19 +188,19 @@ class Operator:
             _log.exception("Call %s failed inside the engine", self.call_id)
             if self._call.state.rank < State.ENDING.rank:
                 sentence = "The call failed inside the engine"
-                self._apply(machine.EngineFailed(code="internal", sentence=sentence))
+                self._apply(news.EngineFailed(code="internal", sentence=sentence))
                 self._begin_ending()
 
     async def _pump(self) -> None:
         while self._call.state.rank < State.ENDING.rank:
             event = await self._inbox.get()
             before = (self._call.state, self._call.carrier_call_id)
-            effects = self._apply(event)
+            wanted = self._apply(event)
             if (self._call.state, self._call.carrier_call_id) != before:
                 await self._record_move()
             if self._call.state is not before[0]:
                 self._announce()
-            for effect in effects:
+            for effect in wanted:
                 self._perform(effect)
             self._leave_message()
 
@@ -218,23 +221,25 @@ class Operator:
 
     def _perform(self, effect: Effect) -> None:
         match effect:
-            case machine.WriteIntent():
+            case effects.WriteIntent():
                 self._start(self._write_intent())
-            case machine.Dial():
+            case effects.Dial():
                 self._start(self._report(place.dial(self.order, self.call_id, self._exchange)))
-            case machine.LookUp():
+            case effects.LookUp():
                 row = place.intent_row(self.order, self.call_id, self._exchange)
                 seconds = self._exchange.limits.look_up_sec
                 self._start(self._report(look_up(row, self._exchange, seconds=seconds)))
-            case machine.StartTimer(timer=timer, seconds=seconds):
+            case effects.StartTimer(timer=timer, seconds=seconds):
                 self._start(self._wait(timer, seconds))
-            case machine.Converse():
+            case effects.AskAfterLeg():
+                self._start(self._report(ask_after(self._call.carrier_call_id, self._exchange)))
+            case effects.Converse():
                 if self._conversation is not None and self._link is not None:
                     self._conversation.begin(self._link)
-            case machine.HandOver(target=target):
+            case effects.HandOver(target=target):
                 hand_over = self._control.hand_over(self._call.carrier_call_id, target)
                 self._start(self._report(hand_over))
-            case machine.End():
+            case effects.End():
                 pass  # The pump stops at this state; what comes next is the ending.
             case _:
                 assert_never(effect)
@@ -259,7 +264,7 @@ class Operator:
             return await self._take_in(order.arriving)
         self._earlier = await place.earlier_result(order, exchange)
         if self._earlier is not None:
-            return machine.AlreadyMade(status=self._earlier.status)
+            return news.AlreadyMade(status=self._earlier.status)
         refused = place.judge(order, exchange) or await place.ask_consent(order, exchange)
         refused = refused or await place.ask_approval(order, exchange)
         refused = refused or await place.rehearse(order, exchange)
@@ -271,17 +276,17 @@ class Operator:
         if refused is not None:
             return refused
         await exchange.pace.wait(exchange.carrier.calls_per_second)
-        return machine.GatesPassed()
+        return news.GatesPassed()
 
     async def _take_in(self, carrier_call_id: str) -> CallEvent:
         """Somebody rings us: a free line and a voice are all that it takes."""
         self._holds_slot = self._exchange.slots.take_now()
         if not self._holds_slot:
             sentence = "Every line is in use, so the call was turned away"
-            return machine.Refused(status="rejected", code="queue_full", sentence=sentence)
-        return await self._open_voice() or machine.CallArrived(carrier_call_id=carrier_call_id)
+            return news.Refused(status="rejected", code="queue_full", sentence=sentence)
+        return await self._open_voice() or news.CallArrived(carrier_call_id=carrier_call_id)
 
-    async def _open_voice(self) -> machine.Refused | None:
+    async def _open_voice(self) -> news.Refused | None:
         arguments = self.order.arguments
         tools = CallTools(
             self.order, self.call_id, self._control, self._exchange, self.audience.tell
@@ -315,7 +320,7 @@ class Operator:
             shown = error if isinstance(error, ProviderError) else type(error).__name__
             _log.warning("Call %s: the voice could not be had: %s", self.call_id, shown)
             sentence = "The agent's voice or model could not be reached, so nobody was rung"
-            return machine.Refused(status="failed", code="provider_failed", sentence=sentence)
+            return news.Refused(status="failed", code="provider_failed", sentence=sentence)
         return None
 
     async def _converse(self, conversation: Conversation) -> None:
@@ -324,16 +329,16 @@ class Operator:
         except ProviderError as error:
             _log.warning("Call %s: the conversation broke off: %s", self.call_id, error)
             sentence = "The agent's voice or model failed during the call, so it was hung up"
-            self.tell(machine.EngineFailed(code="provider_failed", sentence=sentence))
+            self.tell(news.EngineFailed(code="provider_failed", sentence=sentence))
 
     async def _write_intent(self) -> None:
         try:
             holder = await place.intend(self.order, self.call_id, self._exchange)
             if holder is None:
                 self._row_written = True
-                self.tell(machine.IntentWritten())
+                self.tell(news.IntentWritten())
                 return
-            if isinstance(holder, machine.Refused):
+            if isinstance(holder, news.Refused):
                 self.tell(holder)
                 return
             # Another phone took the key since we looked: its call is ours.
@@ -342,16 +347,16 @@ class Operator:
             self.tell(place.unforeseen(error, self.call_id))
             return
         if self._earlier is not None:
-            self.tell(machine.AlreadyMade(status=self._earlier.status))
+            self.tell(news.AlreadyMade(status=self._earlier.status))
         else:  # And that call came to nothing, so that the key is free again.
             await self._write_intent()
 
     async def _report(self, coroutine: Coroutine[Any, Any, CallEvent]) -> None:
         self.tell(await coroutine)
 
-    async def _wait(self, timer: machine.Timer, seconds: float) -> None:
+    async def _wait(self, timer: effects.Timer, seconds: float) -> None:
         await self._exchange.clock.sleep(seconds)
-        self.tell(machine.TimerFired(timer=timer))
+        self.tell(news.TimerFired(timer=timer))
 
     # --- telling others ----------------------------------------------------------------------
 
@@ -401,7 +406,7 @@ class Operator:
     def _talked_out(self, reason: str) -> None:
         """The agent is done: why belongs into the transcript, and the call is ended."""
         self._note(f"The agent ended the call: {reason}")
-        self.tell(machine.AgentDone())
+        self.tell(news.AgentDone())
 
     def _note(self, text: str) -> None:
         """Put something that nobody said into the transcript."""
@@ -444,7 +449,7 @@ class Operator:
         result = self._result_now(talk)
         if self._row_written:
             await end.close_record(result, self._exchange)
-        self._apply(machine.Settled())
+        self._apply(news.Settled())
         if self._holds_slot:
             self._exchange.slots.give_back()
         self._answer(result)
@@ -454,7 +459,7 @@ class Operator:
 
         Its row stays open, so that the next start ends what may be left of it.
         """
-        self._apply(machine.EngineStopping())
+        self._apply(news.EngineStopping())
         self._write_turns()
         self._answer(self._result_now(self._talk()))
 

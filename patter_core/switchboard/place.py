@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 
-from patter_core.calls.call import (
+from patter_core.calls.call_events import (
     Adopted,
     CallEvent,
     DialFailed,

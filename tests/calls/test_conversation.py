@@ -11,7 +11,17 @@ import pytest
 
 from patter import Limits, ScriptedSTT
 from patter.simulator import Callee
-from tests.calls.kit import CALLEE, ISO_Z, OTHER_CALLEE, Events, bounded, creates, said, scripted
+from tests.calls.kit import (
+    CALLEE,
+    ISO_Z,
+    OTHER_CALLEE,
+    Events,
+    bounded,
+    creates,
+    hang_ups,
+    said,
+    scripted,
+)
 
 
 def times(result):
@@ -197,6 +207,22 @@ async def test_a_media_socket_that_drops_ends_the_call_once(network, new_tool):
     assert result.status in ("completed", "failed")
     assert result.may_have_dialed
     assert said(result)[0] == ("agent", "Hi.")
+
+
+@pytest.mark.parametrize(
+    ("fetches", "expected"),
+    [(None, ("completed", None, "callee")), ("500", ("failed", "no_media", "engine"))],
+)
+async def test_a_hang_up_that_nobody_told_us_of_is_asked_for(network, new_tool, fetches, expected):
+    network.add(CALLEE, Callee(behave="silent"))
+    network.faults.media("dropped")
+    network.faults.callbacks("lost")
+    if fetches is not None:
+        network.faults.fetches(fetches, times=None)
+    result = await bounded(new_tool().execute(to=CALLEE, first_message="Hi."))
+    assert (result.status, result.error_code, result.ended_by) == expected
+    assert said(result)[0] == ("agent", "Hi.")
+    assert (hang_ups(network) == []) is (fetches is None)
 
 
 @pytest.mark.parametrize("part", ["llm", "tts"])

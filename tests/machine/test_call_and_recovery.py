@@ -32,8 +32,9 @@ from hypothesis.stateful import (
     rule,
 )
 
-from patter_core.calls import call as machine
-from patter_core.calls.call import Call, Timer
+from patter_core.calls import call_effects as effects
+from patter_core.calls import call_events as news
+from patter_core.calls.call import Call
 from patter_core.calls.ledger import CallRow
 from patter_core.calls.result import CallResult
 from patter_core.calls.status import State
@@ -104,9 +105,9 @@ class Attempt:
     def __init__(self, call_id, key):
         self.call_id, self.key = call_id, key
         self.call = Call(max_duration_sec=60, media_wait_sec=15, media_lost_sec=2)
-        self.pending: list[machine.Effect] = []
-        self.told: list[machine.CallEvent] = []
-        self.timers: list[tuple[float, Timer]] = []
+        self.pending: list[effects.Effect] = []
+        self.told: list[news.CallEvent] = []
+        self.timers: list[tuple[float, effects.Timer]] = []
         self.rank = self.call.state.rank
         self.outcome = None
         self.result: CallResult | None = None
@@ -150,22 +151,22 @@ class CallsThroughCrashes(RuleBasedStateMachine):
     def execute(self):
         self.made += 1
         self.attempt = Attempt(f"call_{self.made:032}", f"key {self.made}")
-        self.apply(machine.GatesPassed())
+        self.apply(news.GatesPassed())
 
     def apply(self, event):
         attempt = self.attempt
         before = (attempt.call.state, attempt.call.carrier_call_id)
-        effects = attempt.call.apply(event, self.clock.now())
+        wanted = attempt.call.apply(event, self.clock.now())
         call = attempt.call
         moved = (call.state, call.carrier_call_id) != before and attempt.call_id in self.intents
         if moved and call.state not in (State.INTENT, State.ENDED):
             self.do(
                 self.ledger.move(attempt.call_id, call.state, carrier_call_id=call.carrier_call_id)
             )
-        for effect in effects:
-            if isinstance(effect, machine.Dial):
+        for effect in wanted:
+            if isinstance(effect, effects.Dial):
                 assert call.outcome is None, "dialled for nobody"
-            if isinstance(effect, machine.StartTimer):
+            if isinstance(effect, effects.StartTimer):
                 attempt.timers.append((self.clock.now() + effect.seconds, effect.timer))
             else:
                 attempt.pending.append(effect)
@@ -176,7 +177,7 @@ class CallsThroughCrashes(RuleBasedStateMachine):
         attempt = self.attempt
         effect = attempt.pending.pop(0)
         match effect:
-            case machine.WriteIntent():
+            case effects.WriteIntent():
                 row = CallRow(
                     call_id=attempt.call_id, owner=self.ledger.owner, scope="model",
                     key=attempt.key, fingerprint="f", state=State.INTENT, to=NUMBER, from_=OWN,
@@ -184,19 +185,21 @@ class CallsThroughCrashes(RuleBasedStateMachine):
                 )  # fmt: skip
                 assert self.do(self.ledger.intend(row)) is None
                 self.intents[attempt.call_id] = attempt.key
-                self.apply(machine.IntentWritten())
-            case machine.Dial():
+                self.apply(news.IntentWritten())
+            case effects.Dial():
                 assert attempt.call_id in self.intents, "intent comes before the dial"
                 self._dial(answer)
-            case machine.LookUp():
+            case effects.LookUp():
                 known = [leg for leg in self.carrier.legs.values() if leg.key == attempt.key]
                 if known and answer != "refused":
-                    self.apply(machine.Adopted(carrier_call_id=known[0].id))
+                    self.apply(news.Adopted(carrier_call_id=known[0].id))
                 elif not known:
-                    self.apply(machine.LookUpFailed())
+                    self.apply(news.LookUpFailed())
                 else:
                     attempt.pending.append(effect)
-            case machine.End():
+            case effects.AskAfterLeg():
+                self._ask_after(answer)
+            case effects.End():
                 self._end()
             case _:
                 pass
@@ -204,16 +207,23 @@ class CallsThroughCrashes(RuleBasedStateMachine):
     def _dial(self, answer):
         attempt = self.attempt
         if answer == "refused":
-            self.apply(machine.DialFailed(code="carrier_refused", sentence="No"))
+            self.apply(news.DialFailed(code="carrier_refused", sentence="No"))
             return
         if answer in ("ok", "unclear, made"):
             leg = CarrierLeg(f"CA{self.made}.{len(self.carrier.legs)}", attempt.key)
             leg.created_at = self.clock.wall()
             self.carrier.legs[leg.id] = leg
             if answer == "ok":
-                self.apply(machine.Adopted(carrier_call_id=leg.id))
+                self.apply(news.Adopted(carrier_call_id=leg.id))
         if answer != "ok":
-            self.apply(machine.DialUnclear())
+            self.apply(news.DialUnclear())
+
+    def _ask_after(self, answer):
+        leg = self.carrier.legs[self.attempt.call.carrier_call_id]
+        if leg.up or answer == "refused":
+            self.apply(news.LegNotOver())
+        else:
+            self.apply(news.CarrierEnded(status=leg.status))
 
     def _end(self):
         attempt, call = self.attempt, self.attempt.call
@@ -226,7 +236,7 @@ class CallsThroughCrashes(RuleBasedStateMachine):
         )  # fmt: skip
         if attempt.call_id in self.intents:
             assert self.do(self.ledger.close_call(attempt.call_id, result))
-        call.apply(machine.Settled(), self.clock.now())
+        call.apply(news.Settled(), self.clock.now())
         attempt.result = result
         legs = [leg for leg in self.carrier.legs.values() if leg.key == attempt.key]
         assert call.may_have_dialed or not legs, "a leg that nobody may know of"
@@ -257,13 +267,13 @@ class CallsThroughCrashes(RuleBasedStateMachine):
 
     @precondition(lambda self: self.attempt)
     @rule(event=st.sampled_from([
-        machine.MediaOpened(), machine.MediaClosed(announced=True), machine.CancelAsked(),
-        machine.MediaClosed(announced=False), machine.AgentDone(), machine.EngineStopping(),
-        machine.EngineFailed(code="internal", sentence="Oh"),
-        machine.Adopted(carrier_call_id="CAstray"),
+        news.MediaOpened(), news.MediaClosed(announced=True), news.CancelAsked(),
+        news.MediaClosed(announced=False), news.AgentDone(), news.EngineStopping(),
+        news.EngineFailed(code="internal", sentence="Oh"),
+        news.Adopted(carrier_call_id="CAstray"),
     ]))  # fmt: skip
     def something_happens(self, event):
-        stray = isinstance(event, machine.Adopted) and self.attempt.call.carrier_call_id is None
+        stray = isinstance(event, news.Adopted) and self.attempt.call.carrier_call_id is None
         if not stray:  # The door lets in signed references only.
             self.apply(event)
 
@@ -274,7 +284,7 @@ class CallsThroughCrashes(RuleBasedStateMachine):
             due = [t for t in self.attempt.timers if t[0] <= self.clock.now()]
             self.attempt.timers = [t for t in self.attempt.timers if t not in due]
             for _, timer in due:
-                self.apply(machine.TimerFired(timer=timer))
+                self.apply(news.TimerFired(timer=timer))
 
     @rule()
     def crash_and_recover(self):
@@ -312,14 +322,14 @@ class CallsThroughCrashes(RuleBasedStateMachine):
 
 
 def _events(leg_id, status):
-    adopted = machine.Adopted(carrier_call_id=leg_id)
+    adopted = news.Adopted(carrier_call_id=leg_id)
     match status:
         case "ringing":
-            return [adopted, machine.RingingHeard()]
+            return [adopted, news.RingingHeard()]
         case "in-progress":
-            return [adopted, machine.AnswerHeard()]
+            return [adopted, news.AnswerHeard()]
         case _:
-            return [adopted, machine.CarrierEnded(status=status)]
+            return [adopted, news.CarrierEnded(status=status)]
 
 
 CallsThroughCrashes.TestCase.settings = settings(

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from patter_core.calls import call as machine
-from patter_core.calls.call import Call, Leg, Timer
+from patter_core.calls import call_effects as effects
+from patter_core.calls import call_events as news
+from patter_core.calls.call import Call, Leg, Outcome
+from patter_core.calls.call_effects import Timer
 from patter_core.calls.status import State
 
 STRAY = "CAstray"
@@ -20,57 +22,60 @@ def fresh_call(**changes: Any) -> Call:
     return Call(**{"max_duration_sec": 180, "media_wait_sec": 15, "media_lost_sec": 2, **changes})
 
 
-def after(*events: machine.CallEvent) -> Call:
+def after(*events: news.CallEvent) -> Call:
     call = fresh_call()
     for now, event in enumerate(events):
         call.apply(event, float(now))
     return call
 
 
-PASSED = machine.GatesPassed()
-WRITTEN = machine.IntentWritten()
-ADOPTED = machine.Adopted(carrier_call_id=LEG)
-RINGING = machine.RingingHeard()
-ANSWER = machine.AnswerHeard()
-MEDIA = machine.MediaOpened()
-STOPPED = machine.MediaClosed(announced=True)
-LOST = machine.MediaClosed(announced=False)
-COMPLETED = machine.CarrierEnded(status="completed")
-CANCEL = machine.CancelAsked()
-UNCLEAR = machine.DialUnclear()
-NOT_FOUND = machine.LookUpFailed()
-DEADLINE = machine.TimerFired(timer=Timer.DEADLINE)
+PASSED = news.GatesPassed()
+WRITTEN = news.IntentWritten()
+ADOPTED = news.Adopted(carrier_call_id=LEG)
+RINGING = news.RingingHeard()
+ANSWER = news.AnswerHeard()
+MEDIA = news.MediaOpened()
+STOPPED = news.MediaClosed(announced=True)
+LOST = news.MediaClosed(announced=False)
+COMPLETED = news.CarrierEnded(status="completed")
+NOT_OVER = news.LegNotOver()
+CANCEL = news.CancelAsked()
+UNCLEAR = news.DialUnclear()
+NOT_FOUND = news.LookUpFailed()
+DEADLINE = news.TimerFired(timer=Timer.DEADLINE)
+NO_AUDIO = news.TimerFired(timer=Timer.MEDIA_WAIT)
+NO_MORE_AUDIO = news.TimerFired(timer=Timer.MEDIA_LOST)
 TO_LIVE = (PASSED, WRITTEN, ADOPTED, RINGING, MEDIA, ANSWER)
 
 
 def test_a_call_goes_from_the_gates_to_its_end():
     call = fresh_call()
-    assert call.apply(PASSED, 0) == (machine.WriteIntent(),)
+    assert call.apply(PASSED, 0) == (effects.WriteIntent(),)
     assert call.apply(WRITTEN, 1) == (
-        machine.StartTimer(timer=Timer.DEADLINE, seconds=180),
-        machine.Dial(),
+        effects.StartTimer(timer=Timer.DEADLINE, seconds=180),
+        effects.Dial(),
     )
     assert call.state is State.INTENT
     assert call.apply(ADOPTED, 2) == ()
     assert call.apply(RINGING, 3) == ()
-    assert call.apply(MEDIA, 4) == (machine.Converse(),)
+    assert call.apply(MEDIA, 4) == (effects.Converse(),)
     assert call.apply(ANSWER, 5) == ()
     assert (call.state, call.answered_at) == (State.LIVE, 4)
-    assert call.apply(COMPLETED, 9) == (machine.End(),)
-    assert call.outcome == machine.Outcome(status="completed", ended_by="callee")
+    assert call.apply(COMPLETED, 9) == (effects.End(),)
+    assert call.outcome == Outcome(status="completed", ended_by="callee")
     assert not call.hang_up_needed
-    call.apply(machine.Settled(), 10)
+    call.apply(news.Settled(), 10)
     assert call.state is State.ENDED
 
 
 def test_a_dial_is_asked_for_once_whatever_comes_again():
     call = fresh_call()
-    effects = [
+    wanted = [
         effect
         for event in (PASSED, WRITTEN, PASSED, WRITTEN, ADOPTED, WRITTEN, UNCLEAR, PASSED)
         for effect in call.apply(event, 0)
     ]
-    assert effects.count(machine.Dial()) == 1
+    assert wanted.count(effects.Dial()) == 1
 
 
 @pytest.mark.parametrize(
@@ -80,7 +85,7 @@ def test_a_dial_is_asked_for_once_whatever_comes_again():
         ((PASSED, CANCEL, WRITTEN), "canceled", "caller", "canceled", False, False),
         ((PASSED, WRITTEN, CANCEL, ADOPTED), "canceled", "caller", "canceled", True, True),
         (
-            (PASSED, WRITTEN, CANCEL, machine.DialFailed(code="carrier_refused", sentence="No")),
+            (PASSED, WRITTEN, CANCEL, news.DialFailed(code="carrier_refused", sentence="No")),
             "canceled",
             "caller",
             "canceled",
@@ -101,7 +106,7 @@ def test_a_dial_is_asked_for_once_whatever_comes_again():
         ((*TO_LIVE, COMPLETED), "completed", "callee", None, True, False),
         ((PASSED, WRITTEN, ADOPTED, COMPLETED), "completed", "carrier", "no_media", True, False),
         (
-            (PASSED, WRITTEN, ADOPTED, machine.CarrierEnded(status="busy")),
+            (PASSED, WRITTEN, ADOPTED, news.CarrierEnded(status="busy")),
             "busy",
             "carrier",
             "busy",
@@ -109,7 +114,7 @@ def test_a_dial_is_asked_for_once_whatever_comes_again():
             False,
         ),
         (
-            (PASSED, WRITTEN, ADOPTED, machine.CarrierEnded(status="failed")),
+            (PASSED, WRITTEN, ADOPTED, news.CarrierEnded(status="failed")),
             "failed",
             "carrier",
             "carrier_refused",
@@ -117,7 +122,7 @@ def test_a_dial_is_asked_for_once_whatever_comes_again():
             False,
         ),
         (
-            (*TO_LIVE, STOPPED, machine.TimerFired(timer=Timer.MEDIA_LOST)),
+            (*TO_LIVE, STOPPED, news.TimerFired(timer=Timer.MEDIA_LOST)),
             "completed",
             "callee",
             None,
@@ -125,7 +130,7 @@ def test_a_dial_is_asked_for_once_whatever_comes_again():
             True,
         ),
         (
-            (*TO_LIVE, LOST, machine.TimerFired(timer=Timer.MEDIA_LOST)),
+            (*TO_LIVE, LOST, NO_MORE_AUDIO, NOT_OVER),
             "failed",
             "engine",
             "no_media",
@@ -133,16 +138,33 @@ def test_a_dial_is_asked_for_once_whatever_comes_again():
             True,
         ),
         (
-            (PASSED, WRITTEN, ADOPTED, ANSWER, machine.TimerFired(timer=Timer.MEDIA_WAIT)),
+            (PASSED, WRITTEN, ADOPTED, ANSWER, NO_AUDIO, NOT_OVER),
             "failed",
             "engine",
             "no_media",
             True,
             True,
         ),
-        ((machine.EngineStopping(),), "rejected", None, "phone_closed", False, False),
+        ((*TO_LIVE, LOST, NO_MORE_AUDIO, COMPLETED), "completed", "callee", None, True, False),
         (
-            (PASSED, machine.EngineStopping(), WRITTEN),
+            (PASSED, WRITTEN, ADOPTED, ANSWER, NO_AUDIO, COMPLETED),
+            "completed",
+            "carrier",
+            "no_media",
+            True,
+            False,
+        ),
+        (
+            (*TO_LIVE, LOST, NO_MORE_AUDIO, DEADLINE, NOT_OVER),
+            "timeout",
+            "deadline",
+            "deadline",
+            True,
+            True,
+        ),
+        ((news.EngineStopping(),), "rejected", None, "phone_closed", False, False),
+        (
+            (PASSED, news.EngineStopping(), WRITTEN),
             "rejected",
             None,
             "phone_closed",
@@ -150,7 +172,7 @@ def test_a_dial_is_asked_for_once_whatever_comes_again():
             False,
         ),
         (
-            (*TO_LIVE, machine.EngineStopping()),
+            (*TO_LIVE, news.EngineStopping()),
             "interrupted",
             "engine",
             "engine_stopped",
@@ -158,7 +180,7 @@ def test_a_dial_is_asked_for_once_whatever_comes_again():
             True,
         ),
         (
-            (*TO_LIVE, machine.EngineFailed(code="provider_failed", sentence="It broke")),
+            (*TO_LIVE, news.EngineFailed(code="provider_failed", sentence="It broke")),
             "failed",
             "engine",
             "provider_failed",
@@ -189,7 +211,20 @@ def test_a_leg_in_the_air_is_waited_for_before_anything_ends():
 
 def test_media_that_comes_after_all_outlives_its_wait():
     call = after(PASSED, WRITTEN, ADOPTED, ANSWER, MEDIA)
-    assert call.apply(machine.TimerFired(timer=Timer.MEDIA_WAIT), 99) == ()
+    assert call.apply(news.TimerFired(timer=Timer.MEDIA_WAIT), 99) == ()
+    assert call.state is State.LIVE
+
+
+def test_the_carrier_is_asked_once_after_a_leg_that_lost_its_audio():
+    call = after(*TO_LIVE, LOST)
+    assert call.apply(NO_MORE_AUDIO, 8) == (effects.AskAfterLeg(),)
+    assert call.apply(NO_MORE_AUDIO, 9) == ()
+    assert call.state is State.LIVE
+
+
+def test_audio_that_comes_while_the_carrier_is_asked_keeps_the_call():
+    call = after(PASSED, WRITTEN, ADOPTED, ANSWER, NO_AUDIO, MEDIA)
+    assert call.apply(NOT_OVER, 9) == ()
     assert call.state is State.LIVE
 
 
@@ -204,10 +239,10 @@ EVENTS = st.sampled_from(
         PASSED,
         WRITTEN,
         ADOPTED,
-        machine.Adopted(carrier_call_id=STRAY),
-        machine.Refused(status="rejected", code="queue_full", sentence="Full"),
-        machine.AlreadyMade(status="completed"),
-        machine.DialFailed(code="carrier_refused", sentence="No"),
+        news.Adopted(carrier_call_id=STRAY),
+        news.Refused(status="rejected", code="queue_full", sentence="Full"),
+        news.AlreadyMade(status="completed"),
+        news.DialFailed(code="carrier_refused", sentence="No"),
         UNCLEAR,
         NOT_FOUND,
         RINGING,
@@ -216,16 +251,17 @@ EVENTS = st.sampled_from(
         STOPPED,
         LOST,
         COMPLETED,
-        machine.CarrierEnded(status="busy"),
-        machine.CarrierEnded(status="failed"),
-        machine.AnswererKnown(answered_by="machine"),
+        NOT_OVER,
+        news.CarrierEnded(status="busy"),
+        news.CarrierEnded(status="failed"),
+        news.AnswererKnown(answered_by="machine"),
         CANCEL,
         DEADLINE,
-        machine.TimerFired(timer=Timer.MEDIA_WAIT),
-        machine.TimerFired(timer=Timer.MEDIA_LOST),
-        machine.EngineFailed(code="internal", sentence="Oh"),
-        machine.EngineStopping(),
-        machine.Settled(),
+        NO_AUDIO,
+        NO_MORE_AUDIO,
+        news.EngineFailed(code="internal", sentence="Oh"),
+        news.EngineStopping(),
+        news.Settled(),
     ]
 )
 
@@ -234,26 +270,27 @@ EVENTS = st.sampled_from(
 @given(st.lists(EVENTS, max_size=30))
 def test_in_any_order_it_moves_forward_dials_once_and_ends_once(events):
     call = fresh_call()
-    effects: list[machine.Effect] = []
+    wanted: list[effects.Effect] = []
     outcome = None
     for now, event in enumerate(events):
-        if isinstance(event, machine.Settled) and call.state is not State.ENDING:
+        if isinstance(event, news.Settled) and call.state is not State.ENDING:
             continue  # Only who was told to end reports that it did.
         rank, leg_id = call.state.rank, call.carrier_call_id
-        effects += call.apply(event, float(now))
+        wanted += call.apply(event, float(now))
         assert call.state.rank >= rank
         assert leg_id is None or call.carrier_call_id == leg_id
         assert outcome is None or call.outcome == outcome, "an outcome is decided once"
         outcome = call.outcome
-    assert effects.count(machine.Dial()) <= 1
-    assert effects.count(machine.End()) <= 1
-    assert effects.count(machine.Converse()) <= 1
-    if machine.Dial() not in effects:
+    assert wanted.count(effects.Dial()) <= 1
+    assert wanted.count(effects.End()) <= 1
+    assert wanted.count(effects.Converse()) <= 1
+    assert wanted.count(effects.AskAfterLeg()) <= 2, "once for audio that never came, or was lost"
+    if effects.Dial() not in wanted:
         assert not call.may_have_dialed
-    if machine.End() in effects:
+    if effects.End() in wanted:
         assert call.outcome is not None
         assert call.leg not in (Leg.ASKED, Leg.UNCLEAR)
-        assert machine.Dial() not in effects[effects.index(machine.End()) :]
+        assert effects.Dial() not in wanted[wanted.index(effects.End()) :]
 
 
 @settings(max_examples=200)
@@ -261,7 +298,7 @@ def test_in_any_order_it_moves_forward_dials_once_and_ends_once(events):
 def test_from_every_state_a_deadline_leads_to_the_end_once_the_leg_is_clear(events):
     call = fresh_call()
     for now, event in enumerate([PASSED, WRITTEN, *events]):
-        if not isinstance(event, machine.Settled):
+        if not isinstance(event, news.Settled):
             call.apply(event, float(now))
     call.apply(DEADLINE, 1_000)
     call.apply(UNCLEAR, 1_001)
