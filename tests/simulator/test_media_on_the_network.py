@@ -56,6 +56,21 @@ async def test_frames_have_twilios_shape_and_never_a_gap():
     assert stop["sequenceNumber"] == "52"
 
 
+async def test_the_goodbye_reaches_a_side_that_is_busy_and_still_talks():
+    async def talk(media):
+        async for event in media.events():
+            if event["event"] == "media" and event["media"]["chunk"] == "5":
+                # This loop has taken nothing more when the call is over, and then it writes first.
+                media.engine.network.wait_until(lambda: not media.engine.network.live_legs)
+                for _ in range(3):
+                    await media.say("Are you there?")
+
+    network, engine = await run_call(talk, Callee(behave="silent", hangs_up_after_sec=0.1))
+    assert network.dials[0].ended_by == "callee"
+    *_, last, stop = engine.frames
+    assert (last["media"]["chunk"], stop["event"]) == ("5", "stop")
+
+
 async def test_a_mark_comes_back_when_all_before_it_was_played_or_at_once():
     async def talk(media):
         async for event in media.events():

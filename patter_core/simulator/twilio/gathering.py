@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import Any
 
 import aiohttp
-
-if TYPE_CHECKING:
-    import asyncio
 
 
 class GatheringSocket(aiohttp.ClientWebSocketResponse):
@@ -25,6 +23,18 @@ class GatheringSocket(aiohttp.ClientWebSocketResponse):
     def gather(self) -> None:
         """Keep what is sent from now on until `let_go`. Safe to repeat."""
         self._outlet.keep()
+
+    async def receive(self, timeout: float | None = None) -> Any:  # noqa: ANN401 - aiohttp's own type differs from version to version
+        """As aiohttp's; but to stop listening is not to have lost the connection.
+
+        aiohttp would note it as lost, and then `close` would not wait for the other side: what it
+        was about to write would be refused, and what we had said last would go unread with that.
+        """
+        try:
+            return await super().receive(timeout)
+        except asyncio.CancelledError:
+            self._close_code = None
+            raise
 
     def let_go(self) -> None:
         """Send what was kept. Safe to repeat."""

@@ -113,8 +113,9 @@ class MediaStream:
                     return
 
     async def finish(self) -> None:
-        """Say that the call is over, and close; bounded."""
+        """Say that the call is over, and close once the other side has heard it; bounded."""
         self._answered()
+        self._socket.let_go()
         with contextlib.suppress(aiohttp.ClientError, ConnectionError, TimeoutError):
             async with asyncio.timeout(_GOODBYE_SEC):
                 if not self._socket.closed:
