@@ -371,7 +371,7 @@ class AdapterSuite:
             return True
 
         # How far one call gets before the other begins is up to the machine; this is not.
-        options = {"approve": both_were_asked_for} if self.side_by_side else {}
+        options: dict[str, Any] = {"approve": both_were_asked_for} if self.side_by_side else {}
         with self.phone_tool(network, lines=2, **options) as everybodys:
             run = self.finished(self.make_tool(everybodys), BOOK, HAIRCUT)
         assert [envelope["to"] for envelope in run.envelopes] == [RESTAURANT, BARBER]
