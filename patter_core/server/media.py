@@ -70,7 +70,8 @@ class MediaDoor:
         except TimeoutError:
             started = None
         operator = self._owner_of(started)
-        if started is None or operator is None:
+        transport = request.transport
+        if started is None or operator is None or transport is None:
             _log.warning("A media socket that belongs to no call was closed")
             await socket.close()
             return socket
@@ -78,9 +79,10 @@ class MediaDoor:
         async with asyncio.TaskGroup() as group:
             link = SocketLink(
                 socket,
+                transport,
                 wire,
                 most_unsent=exchange.limits.unsent_chars,
-                abort=lambda: _abort(request),
+                abort=transport.abort,
             )
             writer = group.create_task(link.write())
             conversation = operator.connect(started.call, link)
@@ -128,11 +130,6 @@ async def _first_start(socket: web.WebSocketResponse, wire: MediaWire) -> MediaS
             case _:
                 return None  # Audio before anybody said whose.
     return None
-
-
-def _abort(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.abort()
 
 
 class FramePace:
