@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar, cast
+from types import coroutine
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from patter_core.errors import ConfigError, ProviderError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
     from contextlib import AbstractAsyncContextManager
 
     from patter_core.clock import Clock
@@ -69,8 +70,7 @@ async def streamed(
         items = aiter(ask())
         try:
             while True:
-                async with clock.timeout(within_sec):
-                    item = await anext(items, _END)
+                item = await _within(within_sec, clock, anext(items, _END).__await__())
                 if item is _END:
                     return
                 yield cast("T", item)
@@ -83,6 +83,38 @@ async def streamed(
     except Exception as error:  # noqa: BLE001 - a stranger's code
         wrapped = provider_error(provider, error)
         raise wrapped from wrapped.__cause__
+
+
+async def _within(seconds: float, clock: Clock, steps: Generator[Any, Any, T]) -> T:
+    """What awaiting `steps` gives. Only what does not come at once is timed.
+
+    Most of what a provider streams is there already when it is asked for, and a timer for each
+    piece would take longer than the piece.
+
+    Raises:
+        TimeoutError: It did not come within `seconds`.
+    """
+    try:
+        waits_for = next(steps)
+    except StopIteration as end:
+        return cast("T", end.value)
+    async with clock.timeout(seconds):
+        return await _going_on(steps, waits_for)
+
+
+@coroutine
+def _going_on(steps: Generator[Any, Any, T], waits_for: object) -> Generator[Any, Any, T]:
+    """Await `steps`, which have begun, and wait for `waits_for`."""
+    try:
+        while True:
+            try:
+                told = yield waits_for
+            except BaseException as error:  # noqa: BLE001 - it is raised where it belongs
+                waits_for = steps.throw(error)
+            else:
+                waits_for = steps.send(told)
+    except StopIteration as end:
+        return cast("T", end.value)
 
 
 @asynccontextmanager
