@@ -24,7 +24,9 @@ _STOPS = re.compile(
     rf"(?P<stops>{_STOP}+)"
     rf"(?P<closers>(?:[\"'”’»」』）〉》)\]}}*_`~]|[{EMOJI_CHARACTERS}]\u200d?)*)"
 )
-_CANDIDATE = re.compile(rf"(?P<stop>{_STOP})|(?P<link>\[)|(?P<blank>\s)|[,;:،؛—–{_WIDE_PAUSES}-]")
+_MAY_END = rf"(?P<stop>{_STOP})|(?P<link>\[)|[,;:،؛—–{_WIDE_PAUSES}-]"
+_CANDIDATE = re.compile(rf"{_MAY_END}|(?P<blank>\n)")
+_CANDIDATE_LATE = re.compile(rf"{_MAY_END}|(?P<blank>\s)")
 _WORD = re.compile(r"\S+")
 _OPENERS = "\"'“‘«([{*_`¿¡-—–#"
 _QUOTES = "\"'”’»)]}"
@@ -110,7 +112,7 @@ class SentenceSplitter:
 
     def _find_end(self, *, final: bool) -> int | None:
         self._skip_blanks()
-        while found := _CANDIDATE.search(self._text, self._looked):
+        while found := self._candidate():
             match self._judge(found, final=final):
                 case _GoOn(at=at):
                     self._looked = at
@@ -121,6 +123,13 @@ class SentenceSplitter:
                     return None
         self._looked = len(self._text)
         return len(self._text) if final and self._text else None
+
+    def _candidate(self) -> re.Match[str] | None:
+        """What may be the next end of a piece; a blank is one only in a piece that is too long."""
+        found = _CANDIDATE.search(self._text, self._looked, _LONGEST)
+        if found is None and len(self._text) > _LONGEST:
+            found = _CANDIDATE_LATE.search(self._text, max(self._looked, _LONGEST))
+        return found
 
     def _skip_blanks(self) -> None:
         if not self._text[:1].isspace():

@@ -47,7 +47,8 @@ def spoken(text: str, *, line_start: bool = True) -> str:
     text = _LINE_OPENING.sub("", text) if line_start else _LINE_OPENING.sub("", "x" + text)[1:]
     text = LINK.sub(lambda link: link["text"], text)
     text = _INLINE.sub(_inline, text)
-    text = _EMOJI.sub(_emoji, text)
+    if not text.isascii():
+        text = _EMOJI.sub(_emoji, text)
     return " ".join(text.split())
 
 
