@@ -3,24 +3,24 @@ r"""Patter in the side-by-side bench: `Patter(...).serve(agent)` with providers 
     BENCH_PATTER_PY=.venv/bin/python BENCH_PATTER_ADAPTER=$PWD/benchmarks/srv_patter.py \
         $BENCH_HOME/floor/bin/python $BENCH_DIR/bench.py --targets patter,floor-aiohttp ...
 
-The bench starts this file and tells by `BENCH_DIR` where its `stubs` are. Its callers are let in as
-Twilio lets people in: by a signed voice webhook and a signed socket. What is not the default here:
-an interruption counts from its first sound on (`interrupt_after_ms=0`), because the floor beside it
-does not wait either; and hang-ups are answered by a REST server in this process.
+Callers are let in as Twilio lets people in: by a signed voice webhook and a signed socket; the one
+line that this prints when it listens says how. `bench_voice.py` starts it too.
+
+What is not the default here: an interruption counts from its first sound on
+(`interrupt_after_ms=0`), because the floor beside it does not wait either; and hang-ups are
+answered by a REST server in this process.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import os
-import sys
-import warnings
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from voice_parts import REPLY, SENTENCE_CHUNKS, MarkerDetector, ready
 
 from patter import Patter, Twilio
 from patter_core.audio import mulaw
@@ -35,30 +35,24 @@ if TYPE_CHECKING:
     from patter_core.pipeline.speech_to_text import SpeechEvent
     from patter_core.telephony.carrier import MediaStarted
 
-warnings.simplefilter("ignore", DeprecationWarning)  # The bench's stubs import audioop.
-sys.path.insert(0, os.environ["BENCH_DIR"])
-import stubs  # noqa: E402
-
 _ACCOUNT = "AC" + "b" * 32
 _TOKEN = "bench-token"  # noqa: S105 - loopback only
 _HOST = "bench.example.com"
 
 
 class MarkerEars:
-    """Open `Ears`: the bench's own detector."""
+    """Open `Ears`."""
 
     def __init__(self, report: Callable[[SpeechEvent], None]) -> None:
         """Report the caller's marker, each time."""
         self._report = report
-        self._detector = stubs.MarkerDetector(8_000)
+        self._detector = MarkerDetector()
 
     def feed(self, audio: bytes) -> None:
         """See `Ears.feed`."""
-        event = self._detector.feed(mulaw.decode(audio))
-        if event == "start":
-            self._report(SpeechBegan())
-        elif event == "final":
-            self._report(SpeechEnded(self._detector.text()))
+        heard = self._detector.feed(mulaw.decode(audio))
+        if heard is not None:
+            self._report(SpeechBegan() if heard == "began" else SpeechEnded(heard))
 
 
 @dataclass(frozen=True)
@@ -81,11 +75,8 @@ class StubLLM:
         self, _messages: object, _resources: object, _tools: object = ()
     ) -> AsyncIterator[TextPiece]:
         """See `LanguageModel.reply`."""
-        for chunk in stubs.REPLY_CHUNKS:
-            yield TextPiece(chunk)
-
-
-_SPEECH = tuple(mulaw.encode(chunk) for chunk in stubs.tts_chunks(8_000))
+        for piece in REPLY:
+            yield TextPiece(piece)
 
 
 @dataclass(frozen=True)
@@ -94,7 +85,7 @@ class ToneTTS:
 
     async def speak(self, _text: str, _resources: object) -> AsyncIterator[bytes]:
         """See `TextToSpeech.speak`."""
-        for chunk in _SPEECH:
+        for chunk in SENTENCE_CHUNKS:
             yield chunk
 
 
@@ -133,8 +124,8 @@ async def carrier() -> AsyncGenerator[str]:
         await runner.cleanup()
 
 
-async def serve(port: int) -> None:
-    """Answer on `port` until SIGTERM."""
+async def serve(port: int, *, greets: bool) -> None:
+    """Answer on `port` until SIGTERM; with a greeting if it `greets`."""
     async with carrier() as api:
         phone = Patter(
             carrier=BenchTwilio(_ACCOUNT, _TOKEN, api_base_url=api),
@@ -147,6 +138,7 @@ async def serve(port: int) -> None:
         )
         agent = phone.agent(
             system_prompt="You are a receptionist.",
+            first_message="Hello, this is the clinic." if greets else "",
             stt=MarkerSTT(),
             llm=StubLLM(),
             tts=ToneTTS(),
@@ -154,7 +146,8 @@ async def serve(port: int) -> None:
         )
         serving = asyncio.create_task(phone.serve(agent, handle_signals=True))
         await phone.opened()
-        stubs.ready(
+        ready(
+            "/twilio/media",
             voice_path="/twilio/voice",
             public_url=f"https://{_HOST}",
             auth_token=_TOKEN,
@@ -168,12 +161,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio")
+    parser.add_argument("--greets", action="store_true")
     arguments = parser.parse_args()
     if arguments.loop == "uvloop":
         import uvloop
 
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
-    asyncio.run(serve(arguments.port))
+    asyncio.run(serve(arguments.port, greets=arguments.greets))
 
 
 if __name__ == "__main__":
