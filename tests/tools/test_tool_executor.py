@@ -358,6 +358,15 @@ async def test_the_words_of_a_tool_error_are_held_to_the_same_bounds(words: Any)
     error_of(result)
 
 
+@pytest.mark.parametrize(("words", "code"), [("a" * 40, "no"), ('"' * 40, "result_too_large")])
+async def test_the_words_of_a_tool_error_count_as_they_are_written(words: str, code: str):
+    async def handler(arguments, context):
+        raise ToolError(words, code="no")
+
+    small = executor(handler, limits=ToolLimits(result_bytes=100))
+    assert (await small.execute(asked())).error == code
+
+
 async def test_a_handler_that_hangs_is_cancelled_and_not_asked_again():
     clock = SimulatedClock()
     ended: list[str] = []
