@@ -202,15 +202,10 @@ def _raised(request: Request, raised: Raised) -> Attempted:
 def _refused(request: Request, error: ToolError) -> Attempted:
     """The author's own answer, which says nothing about the tool's health."""
     code, detail = (request.redaction.redact(str(text)) for text in (error.code, error.detail))
-    if len(code) + len(detail) > request.max_bytes:
-        return _too_large(request)
     told = failure(request.invocation.function_call_id, code, detail)
-    # As JSON, each character may have become six.
-    return (
-        _too_large(request)
-        if len(told.output.encode()) > request.max_bytes
-        else Attempted(told, "neutral")
-    )
+    if len(told.output.encode()) > request.max_bytes:
+        return _too_large(request)
+    return Attempted(told, "neutral")
 
 
 def _too_large(request: Request) -> Attempted:
