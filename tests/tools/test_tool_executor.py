@@ -25,8 +25,8 @@ from patter_core.tools.executor import (
     ToolInvocation,
     ToolLimits,
     ToolResult,
-    backoff_sec,
 )
+from patter_core.tools.ready_tool import backoff_sec
 from patter_core.tools.url_guard import UrlGuard
 
 if TYPE_CHECKING:
@@ -841,7 +841,9 @@ def test_what_is_needed_and_not_there_is_refused_at_once():
     running = ToolExecutor({"a": 1})
     with pytest.raises(ConfigError, match="calendar"):
         running.register("own", print, needs=("calendar",))
-    running.register("own", print)
+    with pytest.raises(ConfigError, match="function"):
+        running.register("own", 3)
+    running.register("own", print, needs="a")  # One text is one name.
     with pytest.raises(ConfigError, match="already"):
         running.register("own", print)
     hook = Tool(name="hook", webhook_url="https://api.example.com/")
