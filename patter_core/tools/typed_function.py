@@ -7,13 +7,14 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import NoneType, UnionType
-from typing import Annotated, Any, NotRequired, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints
 
 from pydantic import Field, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 from typing_extensions import TypedDict
 
 from patter_core.errors import ConfigError
+from patter_core.tools.derived_schema import as_strict, untitled
 from patter_core.tools.docstring import read_docstring
 from patter_core.tools.invocation import ToolError
 
@@ -112,7 +113,7 @@ def derive_function(
         fields[parameter.name] = _field(hint, parameter.default, described)
     adapter, schema = _schema(name, fields)
     if strict:
-        schema = _strict(schema)
+        schema = as_strict(schema)
     typed = TypedFunction(function, adapter, context_name, frozenset(null_means_default))
     return typed, schema, docs.description
 
@@ -218,61 +219,7 @@ def _schema(
         raise ConfigError(
             f"tool {name!r}: its parameters cannot be described as JSON Schema"
         ) from error
-    return adapter, _untitled(schema)
-
-
-_KEYED_BY_NAME = ("properties", "$defs")
-_VALUES = ("default", "enum", "const", "examples", "required")
-
-
-def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
-    """Without the titles, which only repeat the names, and without null as a default."""
-    tidy: dict[str, Any] = {}
-    for key, value in schema.items():
-        if key != "title" and not (key == "default" and value is None):
-            tidy[key] = _each_schema(key, value, _untitled)
-    return tidy
-
-
-def _each_schema(
-    key: str,
-    value: Any,  # noqa: ANN401 - as above
-    change: Callable[[dict[str, Any]], dict[str, Any]],
-) -> Any:  # noqa: ANN401 - as above
-    """`value` of the keyword `key`, with every schema that is directly in it changed."""
-    if key in _KEYED_BY_NAME:
-        return {name: change(part) for name, part in value.items()}
-    if key in _VALUES:
-        return value
-    if isinstance(value, list):
-        items = cast("list[Any]", value)
-        return [
-            change(cast("dict[str, Any]", item)) if isinstance(item, dict) else item
-            for item in items
-        ]
-    return change(cast("dict[str, Any]", value)) if isinstance(value, dict) else value
-
-
-def _strict(schema: dict[str, Any]) -> dict[str, Any]:
-    """The same schema as strict mode wants it, as far as that can be said without changing it."""
-    definitions: dict[str, Any] = schema.get("$defs", {})
-
-    def convert(part: dict[str, Any]) -> dict[str, Any]:
-        if "$ref" in part and len(part) > 1:
-            # A reference may have nothing beside it, so what it refers to is written out.
-            named: dict[str, Any] = definitions.get(str(part["$ref"]).rpartition("/")[2], {})
-            part = {**named, **{key: value for key, value in part.items() if key != "$ref"}}
-        made = {
-            key: _each_schema(key, value, convert)
-            for key, value in part.items()
-            if key != "default"
-        }
-        if "properties" in made:
-            made["required"] = list(made["properties"])
-            made["additionalProperties"] = False
-        return made
-
-    return convert(schema)
+    return adapter, untitled(schema)
 
 
 def _problems(error: ValidationError) -> str:
