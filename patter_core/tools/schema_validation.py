@@ -123,8 +123,8 @@ class _Check:
         self._references(schema, path, same)
         self._properties(schema, path)
         if self._strict and (problem := strict_problem(schema)) is not None:
-            where, sentence = problem
-            self._fail(_joined(path, where), sentence)
+            keyword, sentence = problem
+            self._fail(_joined(path, keyword), sentence)
         for part, where, in_place in self._parts(schema, path):
             below = f"{pointer}/{'/'.join(_escaped(step) for step in where)}"
             if in_place:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints
@@ -92,11 +92,7 @@ def derive_function(
     fields: dict[str, Any] = {}
     null_means_default: set[str] = set()
     context_name: str | None = None
-    # What was bound by name still shows in the signature, as a default: it is nobody's to choose.
-    bound = function.keywords if isinstance(function, partial) else {}
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.name in bound:
-            continue
+    for parameter in _parameters(function):
         hint = hints.get(parameter.name, parameter.empty)
         if parameter.kind in _REFUSED:
             refused = _REFUSED[parameter.kind].format(parameter.name)
@@ -132,6 +128,13 @@ def _written(function: Callable[..., Any]) -> Callable[..., Any]:
     while isinstance(function, partial):
         function = function.func
     return function if inspect.isroutine(function) else type(function).__call__
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """What is left to be given. What a partial binds by name is no model's to choose."""
+    parameters = inspect.signature(function).parameters.values()
+    bound: Collection[str] = function.keywords if isinstance(function, partial) else ()
+    return [parameter for parameter in parameters if parameter.name not in bound]
 
 
 def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
