@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from patter import DialPolicy, Limits, Twilio
-from patter_core.calls.call import TransferAsked
+from patter_core.calls.call_events import TransferAsked
 from patter_core.calls.tally import DoNotCall
 from patter_core.clock import SimulatedClock
 from patter_core.errors import TransferRefused
