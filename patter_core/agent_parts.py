@@ -14,8 +14,9 @@ from patter_core.pipeline.providers.openai import OpenAILLM
 from patter_core.pipeline.realtime.engine import OpenAIRealtime
 from patter_core.pipeline.turn_settings import TurnSettings
 from patter_core.tools.checked_tool import check_tools
+from patter_core.tools.destinations import Destinations
 from patter_core.tools.kit import ToolKit
-from patter_core.tools.system import CALL_CONTROL, Destinations
+from patter_core.tools.system import CALL_CONTROL
 from patter_core.tools.toolset import Toolset
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from patter_core.audio.frames import BYTES_PER_MS
 from patter_core.calls.cost import Cost
 from patter_core.calls.metrics import CallMetrics
 from patter_core.pipeline.session import (
@@ -94,6 +95,7 @@ class Conversation:
         self._tape = tape
         self._link: asyncio.Future[MediaLink] = asyncio.get_running_loop().create_future()
         self._session: VoiceSession | None = None
+        self._heard_bytes = 0
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the voice is ready; failed with the `ProviderError` that says why not."""
 
@@ -120,6 +122,11 @@ class Conversation:
         """The audio that the conversation is connected to, if it is."""
         return self._link.result() if self._link.done() and not self._link.cancelled() else None
 
+    @property
+    def now_ms(self) -> int:
+        """How long the conversation has lasted, by the callee's audio, as its turns are timed."""
+        return self._heard_bytes // BYTES_PER_MS
+
     def begin(self, link: MediaLink) -> None:
         """Connect the audio; the first link is the only one."""
         if not self._link.done():
@@ -127,6 +134,7 @@ class Conversation:
 
     def hear_audio(self, audio: bytes) -> None:
         """Take the callee's audio."""
+        self._heard_bytes += len(audio)
         if self._tape is not None:
             self._tape.hear(audio)  # First: what the session says to it is played afterwards.
         if self._session is not None:

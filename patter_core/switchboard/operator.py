@@ -410,8 +410,9 @@ class Operator:
 
     def _note(self, text: str) -> None:
         """Put something that nobody said into the transcript."""
-        since = self._exchange.clock.now() - (self._call.answered_at or 0.0)
-        turn = Turn(role="system", text=text, started_ms=round(since * 1_000))
+        # By the clock of what was said: by the call's own it would seem to come after an answer.
+        now_ms = self._conversation.now_ms if self._conversation is not None else 0
+        turn = Turn(role="system", text=text, started_ms=now_ms)
         self._notes.append(turn)
         self._turn_finished(turn)
 

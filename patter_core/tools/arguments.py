@@ -48,8 +48,10 @@ def read_arguments(arguments: Mapping[str, Any] | str | bytes, *, max_bytes: int
     if not isinstance(data, dict):
         raise BadArguments("The arguments must be a JSON object.")
     read = cast("dict[str, Any]", data)
-    # Only what has so many brackets can be nested too deep, for us or for a webhook's body.
-    return _plain_object(read, 0) if _brackets(arguments) > MAX_DEPTH else read
+    # Only a text with so many brackets can be nested too deep, for us or for a webhook's body.
+    if len(arguments) > MAX_DEPTH and _brackets(arguments) > MAX_DEPTH:
+        return _plain_object(read, 0)
+    return read
 
 
 class ArgumentCheck:

@@ -193,15 +193,19 @@ def _own_result(request: Request, result: ToolResult) -> Attempted:
 
 
 def _raised(request: Request, raised: Raised) -> Attempted:
-    error = raised.error
-    if isinstance(error, ToolError):
-        code, detail = str(error.code), str(error.detail)
-        if len(code) + len(detail) > request.max_bytes // 8:  # Each may grow sixfold as JSON.
-            return _too_large(request)
-        code, detail = (request.redaction.redact(text) for text in (code, detail))
-        return Attempted(failure(request.invocation.function_call_id, code, detail), "neutral")
-    log_raised(request.invocation, error)
+    if isinstance(raised.error, ToolError):
+        return _refused(request, raised.error)
+    log_raised(request.invocation, raised.error)
     return _failed(request, "tool_failed", "The tool failed.", again=True)
+
+
+def _refused(request: Request, error: ToolError) -> Attempted:
+    """The author's own answer, which says nothing about the tool's health."""
+    code, detail = (request.redaction.redact(str(text)) for text in (error.code, error.detail))
+    told = failure(request.invocation.function_call_id, code, detail)
+    if len(told.output.encode()) > request.max_bytes:
+        return _too_large(request)
+    return Attempted(told, "neutral")
 
 
 def _too_large(request: Request) -> Attempted:

@@ -103,7 +103,7 @@ def check_tool(
             guard.check(made.webhook_url)
         except UrlRefused as error:
             raise ConfigError(f"{where} ({made.name}): {error}") from error
-    needs = _needs(made.needs, where)
+    needs = as_names(made.needs, where)
     check_needs(needs, dependencies, f"{where} ({made.name})")
     check_schema(made.parameters, tool=made.name, strict=made.strict)
     # A copy: what the model is shown must stay what was checked.
@@ -115,6 +115,20 @@ def check_tool(
         reassurance=_reassurance(made.reassurance, where),
         breaker_key=(made.name, made.webhook_url or (made.handler and origin(made.handler))),
     )
+
+
+def as_names(needs: object, where: str) -> tuple[str, ...]:
+    """What a tool `needs`, as names: one text is one name.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    names = (needs,) if isinstance(needs, str) else needs
+    if isinstance(names, list | tuple | set | frozenset):
+        listed = cast("Collection[object]", names)
+        if all(isinstance(name, str) for name in listed):
+            return tuple(cast("Collection[str]", listed))
+    raise ConfigError(f"{where}: 'needs' is a list of the names of dependencies")
 
 
 def check_needs(needs: Collection[str], dependencies: Collection[str] | None, where: str) -> None:
@@ -185,15 +199,6 @@ def _check_secret(secret: object, where: str) -> None:
     # An empty one is a variable that nobody has set: what is sent would not be signed.
     if secret is not None and not (isinstance(secret, str) and secret):
         raise ConfigError(f"{where}: 'webhook_secret' must be text, and not empty")
-
-
-def _needs(needs: object, where: str) -> tuple[str, ...]:
-    names = (needs,) if isinstance(needs, str) else needs
-    if isinstance(names, list | tuple | set | frozenset):
-        listed = cast("Collection[object]", names)
-        if all(isinstance(name, str) for name in listed):
-            return tuple(cast("Collection[str]", listed))
-    raise ConfigError(f"{where}: 'needs' is a list of the names of dependencies")
 
 
 def _is_whole(value: object) -> bool:

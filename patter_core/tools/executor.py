@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import random
 import secrets
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +17,13 @@ from patter_core.clock import SystemClock
 from patter_core.errors import ConfigError
 from patter_core.tools.answers import failure
 from patter_core.tools.arguments import BadArguments, read_arguments
-from patter_core.tools.attempts import Attempted, FunctionWork, HandlerWork, Request, WebhookWork
+from patter_core.tools.attempts import FunctionWork, HandlerWork, Request, WebhookWork
 from patter_core.tools.breaker import BreakerBoard
-from patter_core.tools.checked_tool import check_needs
+from patter_core.tools.checked_tool import as_names, check_needs
 from patter_core.tools.definition import origin
 from patter_core.tools.invocation import ToolError, ToolInvocation, ToolResult
-from patter_core.tools.progress import Progress, reassuring
+from patter_core.tools.progress import Progress
+from patter_core.tools.ready_tool import ReadyTool
 from patter_core.tools.tool_log import log_ended, log_raised, log_started
 from patter_core.tools.user_code import OwnLoop, is_async
 
@@ -31,19 +31,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from patter_core.clock import Clock
-    from patter_core.tools.arguments import ArgumentCheck
-    from patter_core.tools.attempts import Work
+    from patter_core.tools.attempts import Attempted, Work
     from patter_core.tools.breaker import Breaker, Outcome
     from patter_core.tools.checked_tool import CheckedTool
-    from patter_core.tools.definition import Reassurance
     from patter_core.tools.user_code import RunUserCode
     from patter_core.tools.webhook import Webhooks
 
-__all__ = ["ToolError", "ToolExecutor", "ToolInvocation", "ToolLimits", "ToolResult", "backoff_sec"]
-
-_FIRST_PAUSE_SEC = 0.5
-_LONGEST_PAUSE_SEC = 5.0
-_JITTER_SEC = 0.06
+__all__ = ["ToolError", "ToolExecutor", "ToolInvocation", "ToolLimits", "ToolResult"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,30 +51,6 @@ class ToolLimits:
 
     argument_bytes: int = 256 * 1024
     result_bytes: int = 1024 * 1024
-
-
-def backoff_sec(failed_attempts: int, jitter: float) -> float:
-    """The pause before the next attempt: 0.5 s, doubled each time, 5 s at most.
-
-    Args:
-        failed_attempts: How many there were.
-        jitter: From 0 to 1, for up to 60 ms more.
-    """
-    return min(
-        _FIRST_PAUSE_SEC * 2.0 ** (failed_attempts - 1) + jitter * _JITTER_SEC, _LONGEST_PAUSE_SEC
-    )
-
-
-@dataclass(slots=True, kw_only=True)
-class _Entry:
-    """One tool, ready to be run."""
-
-    work: Work
-    breaker: Breaker
-    check: ArgumentCheck | None = None
-    timeout_sec: float = 10.0
-    max_retries: int = 2
-    reassurance: Reassurance | None = None
 
 
 class ToolExecutor:
@@ -126,7 +96,7 @@ class ToolExecutor:
         # Ids of models will not do as keys: some of them number every call's requests alike.
         self._keys = secrets.token_hex(12)
         self._count = itertools.count(1)
-        self._entries: dict[str, _Entry] = {}
+        self._tools: dict[str, ReadyTool] = {}
         self._waiting: dict[str, CheckedTool] = {}
         for checked in tools:
             self._add(checked)
@@ -152,21 +122,24 @@ class ToolExecutor:
             needs: The names of the dependencies that it is given.
 
         Raises:
-            ConfigError: The name is taken, or a dependency is missing.
+            ConfigError: The name is taken, it is no function, or a dependency is missing.
         """
-        if name in self._entries:
-            raise ConfigError(f"The tool {name!r} is there already")
-        checked = self._waiting.pop(name, None)
         where = f"The tool {name!r}"
-        all_needs = {*needs, *(checked.tool.needs if checked else ())}
+        if name in self._tools:
+            raise ConfigError(f"{where} is there already")
+        if not callable(function):
+            raise ConfigError(f"{where} needs a function, not {type(function).__name__}")
+        checked = self._waiting.get(name)
+        all_needs = {*as_names(needs, where), *(checked.tool.needs if checked else ())}
         work = FunctionWork(
             function, is_async(function, where), self._needed(all_needs, where), self._run
         )
         key = (name, origin(function))
         if checked is None:
-            self._entries[name] = _Entry(work=work, breaker=self._board.breaker(key))
+            self._tools[name] = ReadyTool(work=work, breaker=self._board.breaker(key))
         else:
-            self._entries[name] = self._entry(checked, work, key)
+            self._tools[name] = self._ready(checked, work, key)
+            del self._waiting[name]
 
     async def execute(
         self, invocation: ToolInvocation, *, on_progress: Callable[[str], object] | None = None
@@ -189,7 +162,7 @@ class ToolExecutor:
             log_raised(invocation, error)
             result = failure(invocation.function_call_id, "tool_failed", "The tool failed.")
         took_sec = self._clock.now() - started
-        log_ended(invocation, result, took_sec, self._redaction, names=self._entries)
+        log_ended(invocation, result, took_sec, self._redaction, names=self._tools)
         return result
 
     async def _answer(
@@ -198,68 +171,45 @@ class ToolExecutor:
         function_call_id = invocation.function_call_id
         try:
             arguments = read_arguments(invocation.arguments, max_bytes=self._limits.argument_bytes)
-            entry = self._entries.get(invocation.name)
-            if entry is None:
+            tool = self._tools.get(invocation.name)
+            if tool is None:
                 return failure(function_call_id, "unknown_tool", "There is no tool of that name.")
-            if entry.check is not None:
-                entry.check.check(arguments)
+            if tool.check is not None:
+                tool.check.check(arguments)
         except BadArguments as error:
             # The model's own words are in it: names that it gave to what it made up.
             detail = self._redaction.redact(str(error))
             return failure(function_call_id, "invalid_arguments", detail)
-        ticket = entry.breaker.admit(self._clock.now())
+        ticket = tool.breaker.admit(self._clock.now())
         if ticket is None:
-            return self._resting(function_call_id, entry.breaker)
+            return self._resting(function_call_id, tool.breaker)
         outcome: Outcome = "neutral"
         try:
             log_started(invocation, arguments, self._redaction)
-            attempted = await self._attempts_aloud(entry, invocation, arguments, on_progress)
+            attempted = await self._run_aloud(tool, invocation, arguments, on_progress)
             outcome = attempted.outcome
         finally:
-            entry.breaker.settle(ticket, outcome, self._clock.now())
+            tool.breaker.settle(ticket, outcome, self._clock.now())
         return attempted.result
 
-    async def _attempts_aloud(
+    async def _run_aloud(
         self,
-        entry: _Entry,
+        tool: ReadyTool,
         invocation: ToolInvocation,
         arguments: dict[str, Any],
         on_progress: Callable[[str], object] | None,
     ) -> Attempted:
-        """Every attempt, with what is to be said meanwhile."""
+        """Run `tool`, and let it be heard until it has answered."""
         say = Progress(on_progress) if on_progress is not None else None
         key = f"{self._keys}-{next(self._count)}"
         request = Request(
             invocation, arguments, key, say, self._limits.result_bytes, self._redaction
         )
-        if say is None:
-            return await self._attempts(entry, request)
-        speaking = (
-            reassuring(say, entry.reassurance, self._clock) if entry.reassurance else nullcontext()
-        )
         try:
-            async with speaking:
-                return await self._attempts(entry, request)
+            return await tool.run(request, self._clock, self._jitter)
         finally:
-            say.close()
-
-    async def _attempts(self, entry: _Entry, request: Request) -> Attempted:
-        # By hand rather than with stamina, which sleeps on the wall's clock and on no other.
-        attempt = 1
-        while True:
-            try:
-                with self._clock.hold():
-                    async with self._clock.timeout(entry.timeout_sec):
-                        attempted = await entry.work.attempt(request, attempt)
-            except TimeoutError:
-                # Final: nobody on the phone waits three times as long for the same silence.
-                detail = "The tool took too long."
-                result = failure(request.invocation.function_call_id, "tool_timeout", detail)
-                return Attempted(result, "failure")
-            if not attempted.again or attempt > entry.max_retries:
-                return attempted
-            await self._clock.sleep(backoff_sec(attempt, self._jitter()))
-            attempt += 1
+            if say is not None:
+                say.close()
 
     def _resting(self, function_call_id: str, breaker: Breaker) -> ToolResult:
         wait_sec = breaker.retry_after_sec(self._clock.now())
@@ -285,14 +235,14 @@ class ToolExecutor:
         else:
             self._waiting[made.name] = checked
             return
-        self._entries[made.name] = self._entry(checked, work, checked.breaker_key)
+        self._tools[made.name] = self._ready(checked, work, checked.breaker_key)
 
-    def _entry(self, checked: CheckedTool, work: Work, key: object) -> _Entry:
+    def _ready(self, checked: CheckedTool, work: Work, key: object) -> ReadyTool:
         made = checked.tool
         breaker = self._board.breaker(
             key, threshold=made.breaker_threshold, cooldown_sec=made.breaker_cooldown_sec
         )
-        return _Entry(
+        return ReadyTool(
             work=work,
             breaker=breaker,
             check=checked.check,

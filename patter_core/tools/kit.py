@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from patter_core.tools.destinations import Destinations
 from patter_core.tools.executor import ToolExecutor
-from patter_core.tools.system import (
-    CALL_CONTROL,
-    Destinations,
-    register_system_tools,
-    system_tools,
-)
+from patter_core.tools.system import CALL_CONTROL, register_system_tools, system_tools
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,6 +13,7 @@ import jsonschema_rs
 import orjson
 
 from patter_core.errors import ToolSchemaError
+from patter_core.tools.strict_mode import strict_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,19 +39,6 @@ _WITHIN_NAMED = ("properties", "patternProperties", "$defs", "definitions")
 
 # These lead out of the schema, or change where its references lead.
 _REBASING = ("$id", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef")
-
-_NOT_STRICT = frozenset(
-    {
-        *("allOf", "oneOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas"),
-        *("dependencies", "patternProperties", "propertyNames", "minProperties", "maxProperties"),
-        *("unevaluatedProperties", "unevaluatedItems", "additionalItems", "prefixItems"),
-        *("contains", "minContains", "maxContains", "uniqueItems", "default"),
-        *("contentEncoding", "contentMediaType", "contentSchema"),
-    }
-)
-_STRICT_FORMATS = frozenset(
-    {"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"}
-)
 
 
 def check_schema(parameters: object, *, tool: str, strict: bool = False) -> None:
@@ -134,8 +122,9 @@ class _Check:
         self._type(schema, path)
         self._references(schema, path, same)
         self._properties(schema, path)
-        if self._strict:
-            self._strictness(schema, path)
+        if self._strict and (problem := strict_problem(schema)) is not None:
+            keyword, sentence = problem
+            self._fail(_joined(path, keyword), sentence)
         for part, where, in_place in self._parts(schema, path):
             below = f"{pointer}/{'/'.join(_escaped(step) for step in where)}"
             if in_place:
@@ -185,29 +174,6 @@ class _Check:
                 self._fail(where, f"{name!r:.60} is not among the properties")
         if len(set(cast("list[str]", required))) != len(cast("list[str]", required)):
             self._fail(where, "a name is there twice")
-
-    def _strictness(self, schema: Mapping[str, Any], path: str) -> None:
-        for keyword in schema:
-            if keyword in _NOT_STRICT:
-                self._fail(_joined(path, keyword), f"strict mode does not support {keyword}")
-        if "format" in schema and schema["format"] not in _STRICT_FORMATS:
-            self._fail(_joined(path, "format"), "strict mode does not support this format")
-        named = schema.get("type")
-        types = cast("list[Any]", named if isinstance(named, list | tuple) else [named])
-        if "object" not in types and not ("properties" in schema or "required" in schema):
-            return
-        if schema.get("additionalProperties") is not False:
-            self._fail(
-                _joined(path, "additionalProperties"),
-                "strict mode needs it to be False, everywhere",
-            )
-        for name in schema.get("properties", {}):
-            if name not in schema.get("required", ()):
-                self._fail(
-                    _joined(path, "required"),
-                    f"strict mode needs every property in it, and {name!r:.60} is not: what may be "
-                    "left out gets the type null as well",
-                )
 
     def _parts(
         self, schema: Mapping[str, Any], path: str

@@ -57,7 +57,7 @@ class Toolset:
             ConfigError: Something is no function, or needs what nobody supplies.
         """
         # Schemas are checked by compiled code, which is not loaded before an agent is made.
-        from patter_core.tools.checked_tool import check_needs
+        from patter_core.tools.checked_tool import as_names, check_needs
 
         for builder in self.builders:
             if not callable(builder):
@@ -66,7 +66,8 @@ class Toolset:
             function = _tool_function(entry)
             if not callable(function.function):
                 raise ConfigError(f"toolset: the function for {name!r} must be callable")
-            check_needs(function.needs, dependencies, f"toolset: the function for {name!r}")
+            where = f"toolset: the function for {name!r}"
+            check_needs(as_names(function.needs, where), dependencies, where)
 
     def tools(
         self,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from types import NoneType, UnionType
-from typing import Annotated, Any, NotRequired, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get_type_hints
 
 from pydantic import Field, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
 from typing_extensions import TypedDict
 
 from patter_core.errors import ConfigError
+from patter_core.tools.derived_schema import as_strict, untitled
 from patter_core.tools.docstring import read_docstring
 from patter_core.tools.invocation import ToolError
 
@@ -91,11 +92,7 @@ def derive_function(
     fields: dict[str, Any] = {}
     null_means_default: set[str] = set()
     context_name: str | None = None
-    # What was bound by name still shows in the signature, as a default: it is nobody's to choose.
-    bound = function.keywords if isinstance(function, partial) else {}
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.name in bound:
-            continue
+    for parameter in _parameters(function):
         hint = hints.get(parameter.name, parameter.empty)
         if parameter.kind in _REFUSED:
             refused = _REFUSED[parameter.kind].format(parameter.name)
@@ -112,7 +109,7 @@ def derive_function(
         fields[parameter.name] = _field(hint, parameter.default, described)
     adapter, schema = _schema(name, fields)
     if strict:
-        schema = _strict(schema)
+        schema = as_strict(schema)
     typed = TypedFunction(function, adapter, context_name, frozenset(null_means_default))
     return typed, schema, docs.description
 
@@ -131,6 +128,13 @@ def _written(function: Callable[..., Any]) -> Callable[..., Any]:
     while isinstance(function, partial):
         function = function.func
     return function if inspect.isroutine(function) else type(function).__call__
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """What is left to be given. What a partial binds by name is no model's to choose."""
+    parameters = inspect.signature(function).parameters.values()
+    bound: Collection[str] = function.keywords if isinstance(function, partial) else ()
+    return [parameter for parameter in parameters if parameter.name not in bound]
 
 
 def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
@@ -218,61 +222,7 @@ def _schema(
         raise ConfigError(
             f"tool {name!r}: its parameters cannot be described as JSON Schema"
         ) from error
-    return adapter, _untitled(schema)
-
-
-_KEYED_BY_NAME = ("properties", "$defs")
-_VALUES = ("default", "enum", "const", "examples", "required")
-
-
-def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
-    """Without the titles, which only repeat the names, and without null as a default."""
-    tidy: dict[str, Any] = {}
-    for key, value in schema.items():
-        if key != "title" and not (key == "default" and value is None):
-            tidy[key] = _each_schema(key, value, _untitled)
-    return tidy
-
-
-def _each_schema(
-    key: str,
-    value: Any,  # noqa: ANN401 - as above
-    change: Callable[[dict[str, Any]], dict[str, Any]],
-) -> Any:  # noqa: ANN401 - as above
-    """`value` of the keyword `key`, with every schema that is directly in it changed."""
-    if key in _KEYED_BY_NAME:
-        return {name: change(part) for name, part in value.items()}
-    if key in _VALUES:
-        return value
-    if isinstance(value, list):
-        items = cast("list[Any]", value)
-        return [
-            change(cast("dict[str, Any]", item)) if isinstance(item, dict) else item
-            for item in items
-        ]
-    return change(cast("dict[str, Any]", value)) if isinstance(value, dict) else value
-
-
-def _strict(schema: dict[str, Any]) -> dict[str, Any]:
-    """The same schema as strict mode wants it, as far as that can be said without changing it."""
-    definitions: dict[str, Any] = schema.get("$defs", {})
-
-    def convert(part: dict[str, Any]) -> dict[str, Any]:
-        if "$ref" in part and len(part) > 1:
-            # A reference may have nothing beside it, so what it refers to is written out.
-            named: dict[str, Any] = definitions.get(str(part["$ref"]).rpartition("/")[2], {})
-            part = {**named, **{key: value for key, value in part.items() if key != "$ref"}}
-        made = {
-            key: _each_schema(key, value, convert)
-            for key, value in part.items()
-            if key != "default"
-        }
-        if "properties" in made:
-            made["required"] = list(made["properties"])
-            made["additionalProperties"] = False
-        return made
-
-    return convert(schema)
+    return adapter, untitled(schema)
 
 
 def _problems(error: ValidationError) -> str:

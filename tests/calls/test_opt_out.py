@@ -6,7 +6,8 @@ from patter import DialPolicy, ScriptedToolCall
 from patter.simulator import Callee
 from patter_core.calls.tally import DoNotCall
 from patter_core.tools.checked_tool import SYSTEM_TOOLS
-from patter_core.tools.system import Destinations, system_tools
+from patter_core.tools.destinations import Destinations
+from patter_core.tools.system import system_tools
 from tests.calls.kit import CALLEE, bounded, creates, said, scripted
 
 

@@ -25,8 +25,8 @@ from patter_core.tools.executor import (
     ToolInvocation,
     ToolLimits,
     ToolResult,
-    backoff_sec,
 )
+from patter_core.tools.ready_tool import backoff_sec
 from patter_core.tools.url_guard import UrlGuard
 
 if TYPE_CHECKING:
@@ -356,6 +356,15 @@ async def test_the_words_of_a_tool_error_are_held_to_the_same_bounds(words: Any)
     result = await executor(handler).execute(asked())
     assert len(result.output) < 1024 * 1024
     error_of(result)
+
+
+@pytest.mark.parametrize(("words", "code"), [("a" * 40, "no"), ('"' * 40, "result_too_large")])
+async def test_the_words_of_a_tool_error_count_as_they_are_written(words: str, code: str):
+    async def handler(arguments, context):
+        raise ToolError(words, code="no")
+
+    small = executor(handler, limits=ToolLimits(result_bytes=100))
+    assert (await small.execute(asked())).error == code
 
 
 async def test_a_handler_that_hangs_is_cancelled_and_not_asked_again():
@@ -832,7 +841,9 @@ def test_what_is_needed_and_not_there_is_refused_at_once():
     running = ToolExecutor({"a": 1})
     with pytest.raises(ConfigError, match="calendar"):
         running.register("own", print, needs=("calendar",))
-    running.register("own", print)
+    with pytest.raises(ConfigError, match="function"):
+        running.register("own", 3)
+    running.register("own", print, needs="a")  # One text is one name.
     with pytest.raises(ConfigError, match="already"):
         running.register("own", print)
     hook = Tool(name="hook", webhook_url="https://api.example.com/")

@@ -14,8 +14,9 @@ from patter_core.clock import SystemClock
 from patter_core.tools.checked_tool import check_tools
 from patter_core.tools.definition import Tool
 from patter_core.tools.executor import ToolExecutor, ToolInvocation, ToolResult
+from patter_core.tools.signature import signature, verify_signature
 from patter_core.tools.url_guard import UrlGuard
-from patter_core.tools.webhook import Webhooks, signature, verify_signature
+from patter_core.tools.webhook import Webhooks
 from tests.telephony.raw_http import RawServer
 from tests.tools.connections import connections
 from tests.tools.resolvers import Answers

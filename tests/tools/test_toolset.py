@@ -118,6 +118,18 @@ async def test_a_function_whose_tool_the_tenant_does_not_have_cannot_be_reached(
     assert calls.transfers == []
 
 
+async def test_a_tool_still_waits_for_its_function_when_registering_one_failed():
+    running = ToolExecutor({"calls": Calls()}, tools=TOOLSET.tools(SHOP, guard=GUARD))
+    with pytest.raises(ConfigError, match="clock"):
+        running.register("request_transfer", request_transfer, needs=("clock",))
+    assert running.waiting == {"request_transfer"}
+    TOOLSET.register(running)
+    sent = '{"destination_id": "nobody"}'
+    asked = ToolInvocation("c", "r", "request_transfer", sent, tenant_config=SHOP)
+    assert (await running.execute(asked)).error == "invalid_arguments"
+    assert running.waiting == set()
+
+
 async def test_a_tool_whose_function_was_not_registered_is_not_there():
     tools = TOOLSET.tools(SHOP, guard=GUARD)
     running = ToolExecutor({"calls": Calls()}, tools=tools)
@@ -130,6 +142,7 @@ def test_what_a_toolset_needs_and_nobody_supplies_is_refused_before_any_call():
     with pytest.raises(ConfigError, match="calls"):
         TOOLSET.check(())
     TOOLSET.check(("calls",))
+    Toolset(functions={"x": ToolFunction(request_transfer, needs="calls")}).check(("calls",))
     with pytest.raises(ConfigError):
         Toolset(builders=["x"]).check(())
     with pytest.raises(ConfigError):
