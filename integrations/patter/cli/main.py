@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from patter.cli.calls import add_calls, run_calls
 from patter.cli.mcp import add_mcp, run_mcp
+from patter.cli.rehearse import add_test, run_test
 from patter_core.calls.bounds import DEFAULT_DURATION_SEC
 from patter_core.errors import PatterError
 
@@ -41,6 +42,8 @@ def _run(options: argparse.Namespace) -> int:
         return run_mcp(options)
     if options.command == "calls":
         return run_calls(options)
+    if options.command == "test":
+        return run_test(options)
     if options.command == "policy":
         from patter.cli.policy import run_policy_check
 
@@ -101,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_calls(commands)
     add_mcp(commands)
+    add_test(commands)
     return parser
 
 
