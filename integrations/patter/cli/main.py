@@ -57,7 +57,11 @@ def _run(options: argparse.Namespace) -> int:
 
     return run_demo(
         DemoOptions(
-            as_json=options.json, speed=options.speed, audible=not options.text, play=options.play
+            as_json=options.json,
+            speed=options.speed,
+            audible=not (options.text or options.realtime),
+            play=options.play,
+            realtime=options.realtime,
         )
     )
 
@@ -93,6 +97,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument(
         "--text", action="store_true", help="let words travel as text, without speech"
+    )
+    demo.add_argument(
+        "--realtime",
+        action="store_true",
+        help="let the agent on the phone be one speech model, over OpenAI Realtime's protocol; the "
+        "model is scripted, on this machine, whatever key there is, and words travel as text",
     )
     _add_policy_check(
         commands.add_parser(
