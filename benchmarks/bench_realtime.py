@@ -17,7 +17,7 @@ import base64
 import statistics
 import sys
 import time
-from typing import Any, cast
+from typing import Any
 
 import aiohttp
 import orjson
@@ -44,6 +44,10 @@ START = {
     "streamSid": "MZ1",
     "start": {"accountSid": "AC1", "streamSid": "MZ1", "callSid": "CA1", "customParameters": {}},
 }
+HEARD = (
+    '{"type":"input_audio_buffer.speech_started","item_id":"u","audio_start_ms":0}',
+    '{"type":"input_audio_buffer.speech_stopped","item_id":"u","audio_end_ms":0}',
+)
 PLAN = SessionPlan(call_id="bench", instructions="", turns=TurnSettings(silence_prompt_sec=0))
 
 
@@ -71,6 +75,8 @@ class Outside:
         async for message in socket:
             if message.data.startswith('{"type":"session.update"'):
                 await socket.send_str('{"type":"session.updated","event_id":"e","session":{}}')
+                for event in HEARD:
+                    await socket.send_str(event)
                 self._up.set()
             else:
                 self._taken.release()
@@ -122,7 +128,7 @@ async def outside(kind: str, door: str) -> None:
 # --- our process -----------------------------------------------------------------------------
 
 
-async def relayed(_request: web.Request, carrier: web.WebSocketResponse, service: str) -> None:
+async def relayed(carrier: web.WebSocketResponse, service: str) -> None:
     """The floor: frames from here to there, and from there to here."""
     async with aiohttp.ClientSession() as http, http.ws_connect(service) as far:
 
@@ -137,20 +143,14 @@ async def relayed(_request: web.Request, carrier: web.WebSocketResponse, service
         backwards.cancel()
 
 
-async def conversed(request: web.Request, carrier: web.WebSocketResponse, service: str) -> None:
+async def conversed(carrier: web.WebSocketResponse, service: str) -> None:
     """The same with the engine between: the carrier's wire, the session, the service's wire."""
     engine = OpenAIRealtime(base_url=service.removesuffix("/realtime"), api_key="x")
     wire = TwilioMediaWire()
     async with aiohttp.ClientSession() as http:
         resources = Resources(http=http, clock=SystemClock())
         async with engine.open(PLAN, resources) as session:
-            link = SocketLink(
-                carrier,
-                cast("Any", request.transport),
-                wire,
-                most_unsent=1_000_000,
-                abort=lambda: None,
-            )
+            link = SocketLink(carrier, wire, most_unsent=1_000_000, abort=lambda: None)
 
             def emit(event: VoiceEvent) -> None:
                 match event:
@@ -183,8 +183,12 @@ async def minute(kind: str) -> float:
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
         cpu = time.process_time()
-        await (relayed if kind == "relay" else conversed)(request, socket, service)
-        spent.set_result((time.process_time() - cpu) * 1_000)
+        try:
+            await (relayed if kind == "relay" else conversed)(socket, service)
+        except Exception as error:  # noqa: BLE001 - told to whoever waits for the figure
+            spent.set_exception(error)
+        else:
+            spent.set_result((time.process_time() - cpu) * 1_000)
         return socket
 
     app = web.Application()
@@ -248,19 +252,20 @@ async def reaction_ms() -> tuple[float, float]:
 
 
 async def main() -> None:
-    """Print the figures."""
+    """Print the figures, with what they are to be."""
     cpu: dict[str, list[float]] = {"relay": [], "patter": []}
     for _ in range(RUNS):
         for kind, values in cpu.items():
             values.append(await minute(kind))
     relay, ours = (statistics.median(values) for values in cpu.values())
-    print(f"CPU of our process for a minute of call, medians of {RUNS}:")
-    print(f"  bare aiohttp relay {relay:7.1f} ms  ({min(cpu['relay']):.1f} at best)")
-    print(f"  Patter             {ours:7.1f} ms  ({min(cpu['patter']):.1f} at best)")
-    print(f"  ratio              {ours / relay:7.2f}")
     clear_ms, greeting_ms = await reaction_ms()
-    print(f"speech_started -> clear          {clear_ms:7.3f} ms, median of 100")
-    print(f"answer -> greeting's first byte  {greeting_ms:7.3f} ms, median of 100")
+    print(f"CPU of our process for a minute of call, medians of {RUNS} turn about:")
+    print(f"  bare aiohttp relay             {relay:8.1f} ms  (at best {min(cpu['relay']):.1f})")
+    print(f"  Patter                         {ours:8.1f} ms  (at best {min(cpu['patter']):.1f})")
+    print(f"  ratio                          {ours / relay:8.2f}     (aim: at most 1.3)")
+    print("medians of 100:")
+    print(f"  speech_started -> clear        {clear_ms:8.3f} ms  (aim: at most 0.3)")
+    print(f"  answer -> greeting's first byte{greeting_ms:8.3f} ms  (aim: at most 5)")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from patter_core.calls.ledger import CallLedger, CallRow
     from patter_core.calls.policy import DialPolicy
     from patter_core.calls.request import CallRequest
+    from patter_core.calls.transcript import Turn
     from patter_core.clock import Clock
     from patter_core.config import Limits
     from patter_core.guest_loop import GuestLoops
@@ -429,6 +430,36 @@ class Patter:
 
     def _made(self, agent: Agent | dict[str, Any] | None) -> Agent:
         return agent if isinstance(agent, Agent) else self.agent(**(agent or {}))
+
+    async def test(
+        self,
+        agent: Agent | dict[str, Any] | None = None,
+        *,
+        goal: str | None = None,
+        first_message: str | None = None,
+        read: Callable[[], Awaitable[str | None] | str | None] | None = None,
+        write: Callable[[str], None] | None = None,
+    ) -> tuple[Turn, ...]:
+        """Talk to `agent` in writing, in the terminal: nobody is rung, and nothing is opened.
+
+        It has the model, the prompt and the tools of its calls; tools are really used. Its words,
+        and what its tools are asked and answer, are shown. `/quit`, or the end of the input, ends
+        it, and so does the agent when it hangs up. For `goal` and the rest, and for what is raised,
+        see `rehearse`.
+
+        Returns:
+            Who said what.
+        """
+        from patter_core.rehearsal.rehearsal import rehearse
+
+        return await rehearse(
+            self._made(agent),
+            self._settings,
+            goal=goal,
+            first_message=first_message,
+            read=read,
+            write=write,
+        )
 
     async def result(self, call: str) -> CallResult | None:
         """What became of an earlier call, by its call_id or its idempotency_key.

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
         ScriptedToolCall,
         ScriptedTTS,
     )
-    from patter_core.pipeline.realtime.engine import OpenAIRealtime
+    from patter_core.pipeline.realtime.engine import OpenAIRealtime, SemanticVad, ServerVad
+    from patter_core.pipeline.realtime.usage import RealtimePrices
     from patter_core.pipeline.turn_settings import TurnSettings
     from patter_core.switchboard.live_call import LiveCall
     from patter_core.telephony.twilio.account import Twilio
@@ -47,10 +48,13 @@ __all__ = [
     "Patter",
     "PatterError",
     "PatterTool",
+    "RealtimePrices",
     "ScriptedLLM",
     "ScriptedSTT",
     "ScriptedTTS",
     "ScriptedToolCall",
+    "SemanticVad",
+    "ServerVad",
     "Tool",
     "ToolError",
     "ToolInvocation",
@@ -75,10 +79,13 @@ _HOMES = {
     "Patter": "patter_core.phone",
     "PatterError": "patter_core.errors",
     "PatterTool": "patter_core.contract.phone_tool",
+    "RealtimePrices": "patter_core.pipeline.realtime.usage",
     "ScriptedLLM": "patter_core.pipeline.providers.scripted",
     "ScriptedSTT": "patter_core.pipeline.providers.scripted",
     "ScriptedTTS": "patter_core.pipeline.providers.scripted",
     "ScriptedToolCall": "patter_core.pipeline.providers.scripted",
+    "SemanticVad": "patter_core.pipeline.realtime.engine",
+    "ServerVad": "patter_core.pipeline.realtime.engine",
     "Tool": "patter_core.tools.definition",
     "ToolError": "patter_core.tools.invocation",
     "ToolInvocation": "patter_core.tools.invocation",

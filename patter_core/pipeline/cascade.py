@@ -23,6 +23,7 @@ from patter_core.pipeline.speech_to_text import SpeechBegan, SpeechEnded, Speech
 from patter_core.pipeline.strangers import opened, plain, prepared, provider_error
 from patter_core.pipeline.tool_tasks import ToolTasks
 from patter_core.pipeline.turn_taking import NEVER, TurnTaking
+from patter_core.pipeline.written_cascade import WrittenCascade
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
@@ -69,6 +70,14 @@ class Cascade:
         async with opened(self.stt, ears) as open_ears:
             session.listen_with(open_ears.feed)
             yield session
+
+    @asynccontextmanager
+    async def open_written(
+        self, plan: SessionPlan, resources: Resources
+    ) -> AsyncGenerator[WrittenCascade]:
+        """See `WritingEngine.open_written`."""
+        await prepared(self.llm, resources)
+        yield WrittenCascade(self.llm, plan, resources, model_sec=self.model_sec)
 
 
 class CascadeSession:

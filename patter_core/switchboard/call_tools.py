@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from patter_core.calls.events import ToolFinished, ToolStarted
@@ -19,12 +18,15 @@ if TYPE_CHECKING:
 
     from patter_core.calls.control import CallControl
     from patter_core.calls.events import ProgressEvent
+    from patter_core.calls.redaction import Redaction
+    from patter_core.clock import Clock
+    from patter_core.config import Limits
     from patter_core.pipeline.tool_use import ToolRequest
-    from patter_core.switchboard.exchange import Exchange
-    from patter_core.switchboard.order import Order
     from patter_core.tools.breaker import BreakerBoard
     from patter_core.tools.checked_tool import CheckedTool
     from patter_core.tools.invocation import ToolResult
+    from patter_core.tools.kit import ToolKit
+    from patter_core.tools.user_code import RunUserCode
     from patter_core.tools.webhook import Webhooks
 
 _NAME_CHARS = 64  # As many as a tool's name may have.
@@ -50,36 +52,56 @@ class CallTools:
 
     def __init__(
         self,
-        order: Order,
+        kit: ToolKit,
+        *,
         call_id: str,
+        caller: str,
+        callee: str,
+        outbound: bool,
         control: CallControl,
-        exchange: Exchange,
+        toolbox: Toolbox,
+        clock: Clock,
+        limits: Limits,
+        redaction: Redaction,
+        run_user_code: RunUserCode,
         announce: Callable[[ProgressEvent], None],
     ) -> None:
-        """Make the tools of `order`'s agent ready for one call."""
-        kit, clock = order.agent.kit, exchange.clock
-        self._order = order
+        """Make the tools of one agent, `kit`, ready for one call.
+
+        Args:
+            kit: What the agent may use.
+            call_id: Patter's id for the call.
+            caller: Who rang, E.164.
+            callee: Who was rung, E.164.
+            outbound: Whether that was us.
+            control: What tools may do to the call.
+            toolbox: What the tools of all calls share.
+            clock: The phone's, as are `limits` and `redaction`.
+            limits: How much one call may do with its tools.
+            redaction: What must not get out of them.
+            run_user_code: Runs the developer's functions where they belong.
+            announce: Hears when a tool starts, and when it has answered.
+        """
         self._call_id = call_id
+        self._caller = caller
+        self._callee = callee
         self._announce = announce
         self._tenant_config = kit.tenant_config
-        outbound = order.arriving is None
-        self._redaction = exchange.redaction
-        self._uses_left = exchange.limits.tool_uses_per_call
+        self._redaction = redaction
+        self._uses_left = limits.tool_uses_per_call
         self._system = kit.system_executor(
-            control, clock=clock, redaction=exchange.redaction, outbound=outbound
+            control, clock=clock, redaction=redaction, outbound=outbound
         )
-        own = {**exchange.toolbox.dependencies, CALL_CONTROL: HomeControl(control)}
         self._own = kit.executor(
-            own,
-            board=exchange.toolbox.board,
+            {**toolbox.dependencies, CALL_CONTROL: HomeControl(control)},
+            board=toolbox.board,
             clock=clock,
-            run_user_code=partial(exchange.guests.call, order.guest_loop),
-            webhooks=exchange.toolbox.webhooks,
+            run_user_code=run_user_code,
+            webhooks=toolbox.webhooks,
             limits=ToolLimits(
-                argument_bytes=exchange.limits.tool_argument_bytes,
-                result_bytes=exchange.limits.tool_result_bytes,
+                argument_bytes=limits.tool_argument_bytes, result_bytes=limits.tool_result_bytes
             ),
-            redaction=exchange.redaction,
+            redaction=redaction,
         )
         system = kit.system_tools(outbound=outbound)
         self._system_names = frozenset(checked.tool.name for checked in system)
@@ -121,8 +143,8 @@ class CallTools:
             function_call_id=request.function_call_id,
             name=request.name,
             arguments=request.arguments,
-            caller=self._order.from_,
-            callee=self._order.arguments.to,
+            caller=self._caller,
+            callee=self._callee,
             tenant_config=self._tenant_config,
         )
         return await executor.execute(invocation, on_progress=say)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 from patter_core.calls import call_effects as effects
@@ -288,8 +289,20 @@ class Operator:
 
     async def _open_voice(self) -> news.Refused | None:
         arguments = self.order.arguments
+        exchange = self._exchange
         tools = CallTools(
-            self.order, self.call_id, self._control, self._exchange, self.audience.tell
+            self.order.agent.kit,
+            call_id=self.call_id,
+            caller=self.order.from_,
+            callee=arguments.to,
+            outbound=self.order.arriving is None,
+            control=self._control,
+            toolbox=exchange.toolbox,
+            clock=exchange.clock,
+            limits=exchange.limits,
+            redaction=exchange.redaction,
+            run_user_code=partial(exchange.guests.call, self.order.guest_loop),
+            announce=self.audience.tell,
         )
         plan = self.order.agent.plan(
             call_id=self.call_id,

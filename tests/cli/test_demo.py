@@ -119,6 +119,26 @@ def test_json_of_a_call_as_text_has_every_letter_and_leaves_nothing(here):
     assert list(here.iterdir()) == []
 
 
+def test_a_speech_model_holds_the_same_call_over_its_own_protocol(here):
+    ran = run("demo", "--realtime", "--json")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr == ""
+    result = json.loads(ran.stdout)
+    assert (result["status"], result["ended_by"]) == ("completed", "callee")
+    assert [turn["text"] for turn in result["transcript"]] == TURNS
+    assert result["metrics"]["tokens"]["audio_out"] > 0, "the speech model's own figures"
+    assert result["metrics"]["hears_nothing"] is False
+    assert list(here.iterdir()) == []
+
+
+def test_a_terminal_says_that_the_speech_model_is_scripted():
+    ran = run("demo", "--realtime", "--speed", "50")
+    assert ran.returncode == 0, ran.stderr
+    told = words(ran.stdout)
+    assert "OpenAI Realtime's protocol: a scripted one" in told
+    assert "Your table is booked" in told
+
+
 # --- what can be heard and seen ------------------------------------------------------------------
 
 

@@ -7,7 +7,6 @@ import logging
 import math
 import random
 import struct
-import time
 
 import pytest
 
@@ -70,9 +69,7 @@ async def test_no_key_at_all(monkeypatch):
 async def test_a_session_that_never_begins_is_given_up(new_server, trouble, at):
     server = await new_server()
     server.spoil(trouble, at, times=None)
-    began = time.monotonic()
     error = await opening_error(engine(server, open_sec=0.4))
-    assert time.monotonic() - began < 2
     assert "took too long" in str(error) or "broke" in str(error)
 
 

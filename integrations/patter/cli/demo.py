@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from patter import OpenAILLM, Patter
+from patter import Limits, OpenAILLM, OpenAIRealtime, Patter
 from patter.cli import keepsakes, loudspeaker, scene
 from patter.cli.screen import Screen
 from patter.cli.tool_times import ToolTimes
 from patter.extras import needs_extra
-from patter.simulator import PhoneNetwork, ScriptedChatServer
+from patter.simulator import PhoneNetwork, ScriptedChatServer, ScriptedRealtimeServer
 from patter_core.config import setting
 from patter_core.errors import ConfigError, PatterError
 from patter_core.simulator.audible import need_wheels
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI
 
 _READABLE_SPEED = 2.0
+_OPEN_SEC = 10.0
 _INTRODUCTION = (
     "An agent books a table by phone. Agent, tool and engine are the real ones; the phone "
     "network and the restaurant are simulated on this machine."
@@ -41,6 +42,9 @@ _AUDIBLE = (
     "Both sides speak with a robot's voice, and understand what they expect to hear, nothing else."
 )
 _TEXT = "Their words travel as tones that carry text: nothing is spoken, nothing recognised."
+_REALTIME = (
+    "The agent's voice is one speech model, over OpenAI Realtime's protocol: a scripted one, here. "
+)
 
 
 class AssistantFailed(PatterError):
@@ -57,12 +61,15 @@ class DemoOptions:
             one can read), and for as fast as the machine can when nobody reads along.
         audible: Both sides speak and listen; else words travel as text.
         play: Play the recording aloud in the end.
+        realtime: What speaks on the phone is a speech model, not a pipeline. Not audible: the
+            scripted one speaks and hears text.
     """
 
     as_json: bool = False
     speed: float | None = None
     audible: bool = True
     play: bool = False
+    realtime: bool = False
 
 
 def run_demo(options: DemoOptions) -> int:
@@ -77,7 +84,7 @@ def run_demo(options: DemoOptions) -> int:
     _load_packages(console)
     _reach_this_machine_directly()
     options = _possible(options)
-    console.print(Text(f"{_INTRODUCTION} {_AUDIBLE if options.audible else _TEXT}", style="dim"))
+    console.print(Text(f"{_INTRODUCTION} {_how(options)}", style="dim"))
     folder = keepsakes.writable_folder() if options.audible or not options.as_json else None
     results, tools = asyncio.run(_book_a_table(console, options, folder))
     if not results:
@@ -90,6 +97,13 @@ def run_demo(options: DemoOptions) -> int:
     if options.play:
         _play(results)
     return 0 if results[-1]["status"] == "completed" else 1
+
+
+def _how(options: DemoOptions) -> str:
+    """How the two sides speak and listen."""
+    if options.realtime:
+        return _REALTIME + _TEXT
+    return _AUDIBLE if options.audible else _TEXT
 
 
 def _possible(options: DemoOptions) -> DemoOptions:
@@ -159,6 +173,7 @@ async def _book_a_table(
         network = await stage.enter_async_context(PhoneNetwork(speed=_speed(options)))
         network.add(scene.RESTAURANT_NUMBER, scene.restaurant(audible=options.audible))
         chat = await stage.enter_async_context(ScriptedChatServer(scene.scripted_reply))
+        voice = await _voice(stage, options, chat)
         account = network.twilio()
         phone = Patter(
             carrier=account,
@@ -166,18 +181,30 @@ async def _book_a_table(
             ledger=":memory:",
             recordings=folder,
             clock=network.clock,
+            # A connection takes as long as it takes, however fast the call's own time runs.
+            limits=Limits(voice_open_sec=_OPEN_SEC * (_speed(options) or 1.0)),
         )
         await stage.enter_async_context(phone)
-        voice = {
-            **scene.voice(audible=options.audible),
-            "system_prompt": scene.VOICE_PROMPT,
-            "llm": OpenAILLM(scene.VOICE_MODEL, base_url=chat.base_url, api_key="none"),
-        }
         tool = phone_call_tool(phone, agent=voice, recording=options.audible)
         screen = stage.enter_context(Screen(console, network.clock, account.usd_per_minute))
         tools = ToolTimes(network.clock)
         results = await _ask(_assistant_model(chat), tool, screen, tools)
         return results, tools
+
+
+async def _voice(
+    stage: AsyncExitStack, options: DemoOptions, chat: ScriptedChatServer
+) -> dict[str, Any]:
+    """The parts of the agent on the phone."""
+    if options.realtime:
+        server = ScriptedRealtimeServer(scene.realtime_reply)
+        await stage.enter_async_context(server)
+        # Never a real one, whose words nobody here would understand.
+        engine = OpenAIRealtime(base_url=server.base_url, api_key="none")
+        return {"engine": engine, "system_prompt": scene.VOICE_PROMPT}
+    model = OpenAILLM(scene.VOICE_MODEL, base_url=chat.base_url, api_key="none")
+    ears_and_voice = scene.voice(audible=options.audible)
+    return {**ears_and_voice, "llm": model, "system_prompt": scene.VOICE_PROMPT}
 
 
 def _assistant_model(chat: ScriptedChatServer) -> ChatOpenAI:

@@ -14,6 +14,7 @@ from patter.cli.call import add_call, run_call
 from patter.cli.calls import add_calls, run_calls
 from patter.cli.doctor import add_doctor, run_doctor
 from patter.cli.mcp import add_mcp, run_mcp
+from patter.cli.rehearse import add_test, run_test
 from patter.cli.serve import add_serve, run_serve
 from patter_core.calls.bounds import DEFAULT_DURATION_SEC
 from patter_core.errors import PatterError
@@ -44,6 +45,7 @@ _COMMANDS = {
     "doctor": run_doctor,
     "mcp": run_mcp,
     "serve": run_serve,
+    "test": run_test,
 }
 
 
@@ -64,7 +66,11 @@ def _run(options: argparse.Namespace) -> int:
 
     return run_demo(
         DemoOptions(
-            as_json=options.json, speed=options.speed, audible=not options.text, play=options.play
+            as_json=options.json,
+            speed=options.speed,
+            audible=not (options.text or options.realtime),
+            play=options.play,
+            realtime=options.realtime,
         )
     )
 
@@ -101,6 +107,12 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--text", action="store_true", help="let words travel as text, without speech"
     )
+    demo.add_argument(
+        "--realtime",
+        action="store_true",
+        help="let the agent on the phone be one speech model, over OpenAI Realtime's protocol; the "
+        "model is scripted, on this machine, whatever key there is, and words travel as text",
+    )
     _add_policy_check(
         commands.add_parser(
             "policy",
@@ -109,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
             "another.",
         )
     )
-    for add in (add_call, add_serve, add_calls, add_mcp, add_doctor):
+    for add in (add_call, add_serve, add_calls, add_mcp, add_doctor, add_test):
         add(commands)
     return parser
 

@@ -82,6 +82,12 @@ def scripted_reply(request: dict[str, Any]) -> str | ToolCall:
     return _report(json.loads(messages[-1]["content"]))
 
 
+def realtime_reply(view: dict[str, Any]) -> str:
+    """What the speech model on the phone says: the same as the other one."""
+    said: list[str] = view["said"]
+    return _answer_to(said[-1]) if said else VOICE_SAYS[0]
+
+
 def _restaurant_reply(heard: list[str]) -> str | None:
     if not heard:
         return RESTAURANT_SAYS[0]
@@ -96,12 +102,16 @@ def _restaurant_reply(heard: list[str]) -> str | None:
 
 
 def _voice_reply(messages: list[dict[str, Any]]) -> str:
-    asked = _words(next(m["content"] for m in reversed(messages) if m["role"] == "user"))
-    for line, answer in zip(RESTAURANT_SAYS, VOICE_SAYS, strict=True):
-        if asked == _words(line):
-            return answer
+    asked = next(m["content"] for m in reversed(messages) if m["role"] == "user")
     said = [message["content"] for message in messages if message["role"] == "assistant"]
-    return said[-1] if said and asked == _words(PARDON) else PARDON
+    return said[-1] if said and _words(asked) == _words(PARDON) else _answer_to(asked)
+
+
+def _answer_to(asked: str) -> str:
+    for line, answer in zip(RESTAURANT_SAYS, VOICE_SAYS, strict=True):
+        if _words(asked) == _words(line):
+            return answer
+    return PARDON
 
 
 def _report(result: dict[str, Any]) -> str:

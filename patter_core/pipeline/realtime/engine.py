@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from patter_core.pipeline.plan import SessionPlan
     from patter_core.pipeline.realtime.audio import AudioName, Encoding
     from patter_core.pipeline.realtime.session import RealtimeSession
+    from patter_core.pipeline.realtime.socket import Connecting
+    from patter_core.pipeline.realtime.written import WrittenRealtime
     from patter_core.pipeline.resources import Resources
     from patter_core.pipeline.tool_use import ToolFace
 
@@ -150,10 +152,10 @@ class OpenAIRealtime:
         from patter_core.pipeline.realtime.conversation import RealtimeConversation
         from patter_core.pipeline.realtime.meter import RealtimeMeter
         from patter_core.pipeline.realtime.session import RealtimeSession
-        from patter_core.pipeline.realtime.socket import NAME, Connecting
+        from patter_core.pipeline.realtime.socket import NAME
 
         try:
-            key, audio = self._key(), encoding(self.audio)
+            audio = encoding(self.audio)
         except ConfigError as error:
             raise ProviderError(NAME, str(error)) from error
         meter = RealtimeMeter(call_id=plan.call_id, prices=self.prices, stopwatch=time.perf_counter)
@@ -165,14 +167,7 @@ class OpenAIRealtime:
                 meter,
                 transcribed=self.transcription_model is not None,
             ),
-            Connecting(
-                url=self._url(),
-                key=key,
-                session=self._session(plan, audio),
-                open_sec=self.open_sec,
-                call_id=plan.call_id,
-                resources=resources,
-            ),
+            self._connecting(plan, resources, {**self._spoken(audio), **self._shared(plan)}),
             resources,
             meter,
             call_id=plan.call_id,
@@ -191,11 +186,39 @@ class OpenAIRealtime:
             reason = errors.exceptions[0] if len(errors.exceptions) == 1 else plain(errors)
             raise reason from reason.__cause__
 
-    def _url(self) -> str:
-        base = (self.base_url or _BASE_URL).rstrip("/")
-        return f"{base}/realtime?model={quote(self.model, safe='')}"
+    @asynccontextmanager
+    async def open_written(
+        self, plan: SessionPlan, resources: Resources
+    ) -> AsyncGenerator[WrittenRealtime]:
+        """See `WritingEngine.open_written`."""
+        from patter_core.pipeline.realtime.written import written
 
-    def _session(self, plan: SessionPlan, audio: Encoding) -> dict[str, Any]:
+        written_only: dict[str, Any] = {"output_modalities": ["text"], "audio": {"input": {}}}
+        connecting = self._connecting(plan, resources, {**written_only, **self._shared(plan)})
+        async with written(connecting, plan.greeting, stall_sec=self.stall_sec) as conversation:
+            yield conversation
+
+    def _connecting(
+        self, plan: SessionPlan, resources: Resources, session: dict[str, Any]
+    ) -> Connecting:
+        from patter_core.pipeline.realtime.socket import NAME, Connecting
+
+        try:
+            key = self._key()
+        except ConfigError as error:
+            raise ProviderError(NAME, str(error)) from error
+        base = (self.base_url or _BASE_URL).rstrip("/")
+        return Connecting(
+            url=f"{base}/realtime?model={quote(self.model, safe='')}",
+            key=key,
+            session=session,
+            open_sec=self.open_sec,
+            call_id=plan.call_id,
+            resources=resources,
+        )
+
+    def _spoken(self, audio: Encoding) -> dict[str, Any]:
+        """What only a session with audio is told."""
         heard: dict[str, Any] = {"format": dict(audio.format)}
         if self.noise_reduction is not None:
             heard["noise_reduction"] = {"type": self.noise_reduction}
@@ -204,10 +227,12 @@ class OpenAIRealtime:
             if self.language:
                 heard["transcription"]["language"] = self.language
         spoken = {"format": dict(audio.format), "voice": self.voice, "speed": self.speed}
+        return {"output_modalities": ["audio"], "audio": {"input": heard, "output": spoken}}
+
+    def _shared(self, plan: SessionPlan) -> dict[str, Any]:
+        """What every session is told."""
         session: dict[str, Any] = {
-            "output_modalities": ["audio"],
             "instructions": plan.instructions,
-            "audio": {"input": heard, "output": spoken},
             "max_output_tokens": self.max_output_tokens or "inf",
         }
         faces = plan.tools.faces if plan.tools is not None else ()

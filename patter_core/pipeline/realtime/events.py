@@ -105,7 +105,7 @@ class AudioDelta:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
-    """More of the words of the agent's speech."""
+    """More of the words of the agent's speech, or of what it writes."""
 
     response_id: str
     item_id: str
@@ -114,7 +114,7 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class TextDone:
-    """All the words of one item of the agent's speech."""
+    """All the words of one item of the agent's speech, or of what it writes."""
 
     response_id: str
     item_id: str

@@ -109,6 +109,7 @@ class RealtimeSocket:
                 await self._socket.close()
         except TimeoutError:
             _log.debug("The service did not say goodbye in time")
+            await self.abandon()  # Nothing was closed if it did not even take what waited.
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,10 +128,11 @@ class Connecting:
     call_id: str
     resources: Resources
 
-    def configuration(self, detection: Mapping[str, Any]) -> dict[str, Any]:
-        """The session, with turns noticed as `detection` says."""
+    def configuration(self, detection: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The session, with turns noticed as `detection` says; None notices none."""
         audio: dict[str, Any] = self.session["audio"]
-        heard = {**audio["input"], "turn_detection": dict(detection)}
+        noticed = None if detection is None else dict(detection)
+        heard = {**audio["input"], "turn_detection": noticed}
         return {**self.session, "audio": {**audio, "input": heard}}
 
     def withdraw_strict(self) -> bool:
@@ -145,7 +147,7 @@ class Connecting:
 
 @asynccontextmanager
 async def connected(
-    connecting: Connecting, detection: Mapping[str, Any]
+    connecting: Connecting, detection: Mapping[str, Any] | None
 ) -> AsyncGenerator[RealtimeSocket]:
     """A connection whose session is as `connecting` and `detection` say.
 
@@ -177,12 +179,12 @@ async def connected(
 
 
 async def _configure(
-    socket: RealtimeSocket, connecting: Connecting, detection: Mapping[str, Any]
+    socket: RealtimeSocket, connecting: Connecting, detection: Mapping[str, Any] | None
 ) -> None:
     """See that the session is there, and as we want it."""
     sent = 0
     while (frame := await socket.frame()) is not None:
-        match _readable(frame):
+        match readable(frame):
             case events.SessionCreated() if not sent:
                 sent = 1
             case events.SessionUpdated() if sent:
@@ -222,7 +224,8 @@ def refusal(fault: events.Fault) -> ProviderError:
             return ProviderError(NAME, f"the service objected ({about}){param}")
 
 
-def _readable(frame: str) -> events.ServerEvent | None:
+def readable(frame: str) -> events.ServerEvent | None:
+    """The event of `frame`; None when it cannot be read, or need not be."""
     try:
         return wire.read(frame)
     except wire.UnreadableEvent:

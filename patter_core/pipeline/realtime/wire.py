@@ -223,7 +223,9 @@ def _text_delta(event: dict[str, Any]) -> events.TextDelta:
 
 def _text_done(event: dict[str, Any]) -> events.TextDone:
     ids = _string(event["response_id"]), _string(event["item_id"])
-    return events.TextDone(*ids, _string(event["transcript"]))
+    # Of speech they are its transcript, of writing all that there is.
+    words = event["transcript"] if "transcript" in event else event["text"]
+    return events.TextDone(*ids, _string(words))
 
 
 def _count(of: dict[str, Any], name: str) -> int:
@@ -265,6 +267,8 @@ _READERS: dict[str, Callable[[dict[str, Any]], events.ServerEvent]] = {
     "response.output_audio.delta": _audio_delta,
     "response.output_audio_transcript.delta": _text_delta,
     "response.output_audio_transcript.done": _text_done,
+    "response.output_text.delta": _text_delta,
+    "response.output_text.done": _text_done,
     "response.output_item.done": lambda event: events.OutputDone(
         _string(event["response_id"]), _string(event["item"]["id"])
     ),

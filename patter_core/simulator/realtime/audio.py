@@ -71,10 +71,11 @@ class Restorer:
             return b""
         np = self._numpy
         heard = np.frombuffer(taken, "<i2")[::samples_apart].astype("<i2").tobytes()
-        like = self._normal(heard) @ self._wanted.T
+        like: Any = self._normal(heard) @ self._wanted.T
+        best: list[int] = like.argmax(axis=1).tolist()
         return b"".join(
-            self._chords[best] if row[best] >= _ALIKE else SILENT_FRAME
-            for row, best in zip(like, like.argmax(axis=1), strict=True)
+            self._chords[at] if row[at] >= _ALIKE else SILENT_FRAME
+            for row, at in zip(like.tolist(), best, strict=True)
         )
 
     def _normal(self, samples: bytes) -> Any:  # noqa: ANN401 - numpy's

@@ -16,6 +16,9 @@ from patter_core.simulator.realtime.session import Session
 from patter_core.simulator.realtime.trouble import RealtimeTrouble, Troubles
 from patter_core.simulator.realtime.wire import Gone, Wire
 
+_LARGEST_EVENT_BYTES = 16 * 1024 * 1024
+_GOODBYE_SEC = 1.0  # Whoever has not answered a goodbye by then is left.
+
 Script = Sequence[RealtimeReply] | Callable[[dict[str, Any]], RealtimeReply]
 
 
@@ -134,7 +137,9 @@ class ScriptedRealtimeServer(OnOwnLoop):
         model = request.query.get("model")
         if not model or "OpenAI-Beta" in request.headers:
             return web.json_response({"error": {"code": "invalid_request"}}, status=400)
-        socket = web.WebSocketResponse(max_msg_size=16 * 1024 * 1024, compress=False)
+        socket = web.WebSocketResponse(
+            timeout=_GOODBYE_SEC, max_msg_size=_LARGEST_EVENT_BYTES, compress=False
+        )
         await socket.prepare(request)
         self.keys.append(key)
         self.connections += 1

@@ -198,13 +198,15 @@ class Session:
         raise BadEvent("Only for WebRTC and SIP.", "invalid_request")
 
     async def _create_item(self, event: dict[str, Any]) -> None:
-        item = {"id": self.new_id("item"), "object": "realtime.item", **event["item"]}
+        given: dict[str, Any] = event["item"]
+        item: dict[str, Any] = {"id": self.new_id("item"), "object": "realtime.item", **given}
         item["status"] = "completed"
         if item["type"] == "function_call":
             item.setdefault("call_id", self.new_id("call"))
         await self.items.create(event, item)
         if item.get("role") == "user":
-            self._said[item["id"]] = " ".join(part.get("text", "") for part in item["content"])
+            parts: list[dict[str, Any]] = item["content"]
+            self._said[item["id"]] = " ".join(part.get("text", "") for part in parts)
 
     async def _delete_item(self, event: dict[str, Any]) -> None:
         await self.items.delete(event)
