@@ -9,6 +9,7 @@ import queue
 import time
 from concurrent.futures import wait
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from patter_core.calls.events import CallEnded, ProgressEvent
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from patter_core.switchboard.live_call import LiveCall
 
     OnEvent = Callable[[ProgressEvent], Awaitable[None] | None]
+    Teller = Callable[[ProgressEvent], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_SEC = 0.2
@@ -54,7 +56,8 @@ class Hooks:
         if self.none:
             return await live.result()
         async with asyncio.TaskGroup() as group:
-            telling = group.create_task(self._tell(live))
+            here = None if self.caller is None else partial(_call_here, self.caller)
+            telling = group.create_task(_tell(live, [here, self._to_guests(self.owner)]))
             try:
                 result = await live.result()
             except BaseException:
@@ -64,12 +67,8 @@ class Hooks:
             telling.cancel()
         return result
 
-    async def _tell(self, live: LiveCall) -> None:
-        async for event in live.events():
-            if self.caller is not None:
-                await _heard(_call_here(self.caller, event))
-            if self.owner is not None:
-                await _heard(self.guests.call(self.guest_loop, self.owner, event))
+    def _to_guests(self, hook: OnEvent | None) -> Teller | None:
+        return None if hook is None else partial(self.guests.call, self.guest_loop, hook)
 
     def result_blocking(
         self, live: LiveCall, home: HomeLoop, *, watch: Callable[[], bool] | None, ending_sec: float
@@ -85,8 +84,9 @@ class Hooks:
         if self.none and watch is None:
             return live.result_blocking()
         plain = None if self.caller is None or is_async(self.caller) else self.caller
-        others = [hook for hook in (self.caller, self.owner) if hook not in (None, plain)]
-        telling = home.submit(self._tell_guests, live, others) if others else None
+        caller = None if plain is not None else self.caller
+        tellers = [self._to_guests(caller), self._to_guests(self.owner)]
+        telling = home.submit(_tell, live, tellers) if any(tellers) else None
         if not self._watched(live, plain, watch, ending_sec):
             return live.snapshot()
         if telling is not None and wait([telling], self.patience_sec)[1]:
@@ -123,11 +123,13 @@ class Hooks:
             if isinstance(event, CallEnded):
                 return True
 
-    async def _tell_guests(self, live: LiveCall, hooks: Sequence[OnEvent | None]) -> None:
-        async for event in live.events():
-            for hook in hooks:
-                if hook is not None:
-                    await _heard(self.guests.call(self.guest_loop, hook, event))
+
+async def _tell(live: LiveCall, tellers: Sequence[Teller | None]) -> None:
+    """Tell each of everything, in order, one after the other."""
+    async for event in live.events():
+        for teller in tellers:
+            if teller is not None:
+                await _heard(teller(event))
 
 
 async def _call_here(hook: OnEvent, event: ProgressEvent) -> None:

@@ -31,9 +31,8 @@ _log = logging.getLogger(__name__)
 
 DESCRIPTION = (
     "Make a real phone call: a voice agent rings the number, talks with whoever answers towards "
-    "the goal, hangs up, and returns what was said and how it ended. It takes as long as the "
-    "call. Somebody's phone rings and money is spent, so call once, with everything that the "
-    "voice agent needs to know in the goal."
+    "the goal, hangs up, and returns what was said and how it ended. Somebody's phone rings and "
+    "money is spent, so call once, with all that the voice agent needs to know."
 )
 
 

@@ -75,11 +75,13 @@ class TestLangChain(AdapterSuite):
     async def run_until_asked(self, tool, *calls):
         thread = {"configurable": {"thread_id": secrets.token_hex(4)}}
         waiting = await self.asking_agent(tool, calling(*calls)).ainvoke(ASK, thread)
-        assert "__interrupt__" in waiting
-        return thread  # The checkpointer has the state, serialised.
+        (asked,) = waiting["__interrupt__"]
+        # The checkpointer has the state, serialised.
+        return thread, len(asked.value["action_requests"])
 
     async def resume(self, tool, saved, *, approve):
         model = ScriptedChatModel(messages=iter([AIMessage(ANSWER)]), disable_streaming=True)
-        decision = {"type": "approve" if approve else "reject"}
+        thread, asked = saved
+        decisions = [{"type": "approve" if approve else "reject"}] * asked
         agent = self.asking_agent(tool, model)
-        return as_run(await agent.ainvoke(Command(resume={"decisions": [decision]}), saved))
+        return as_run(await agent.ainvoke(Command(resume={"decisions": decisions}), thread))

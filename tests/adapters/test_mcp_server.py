@@ -119,6 +119,47 @@ async def test_bad_arguments_are_refused_by_name_and_nobody_is_rung(network, arg
     assert network.dials == []
 
 
+async def test_name_description_and_schema_take_at_most_1200_characters(network):
+    async with Client(server_on(network)) as client:
+        tools = (await client.list_tools()).tools
+    for tool in tools:
+        assert len(tool.name + tool.description + json.dumps(tool.input_schema)) <= 1_200
+
+
+async def test_an_engine_that_fails_is_told_as_an_error_after_one_dial(network, mode):
+    def broken(_messages):
+        raise RuntimeError("the model broke")
+
+    server = mcp_server(phone_on(network), agent=voice() | {"llm": ScriptedLLM(broken)})
+    async with Client(server, mode=mode) as client:
+        result = envelope(await client.call_tool("make_phone_call", BOOK))
+    assert (result["status"], result["error_code"]) == ("failed", "provider_failed")
+    assert len(network.dials) == 1
+
+
+async def test_two_calls_at_once_are_two_calls_with_a_result_each(network, mode):
+    async with Client(server_on(network), mode=mode) as client:
+        asked = [BOOK, BOOK | {"goal": "A table for two."}]
+        made = [client.call_tool("make_phone_call", each | {"wait_sec": 30}) for each in asked]
+        results = [envelope(each) for each in await asyncio.gather(*made)]
+    assert [result["status"] for result in results] == ["completed"] * 2
+    assert results[0]["call_id"] != results[1]["call_id"]
+    assert len(network.dials) == 2
+
+
+@pytest.mark.parametrize("seconds", [180, 1_800])
+async def test_a_long_call_comes_to_its_end(network, mode, seconds):
+    call = {"to": NOBODY, "max_duration_sec": seconds}
+    async with Client(server_on(network), mode=mode, read_timeout_seconds=5) as client:
+        result = envelope(await client.call_tool("make_phone_call", call))
+        while result["status"] == "in_progress":
+            call_id = {"call_id": result["call_id"]}
+            result = envelope(await client.call_tool("get_phone_call", call_id))
+    assert result["status"] == "timeout"
+    assert seconds - 5 < result["duration_seconds"] <= seconds + 1
+    assert len(network.dials) == 1
+
+
 @pytest.mark.parametrize("speed", [SPEED])
 async def test_a_long_call_is_in_progress_and_can_be_asked_about_and_ended(network, mode):
     async with Client(server_on(network), mode=mode) as client:

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import asynccontextmanager
 
-import pytest
-from agents import Agent, RunConfig, Runner, RunState
-from agents.testing import ScriptedModel, assistant_message, function_call
+from agents import Agent, OpenAIChatCompletionsModel, RunConfig, Runner, RunState
 from agents.tool_context import ToolContext
+from openai import AsyncOpenAI
 
 from patter.openai_agents import NONCES, phone_call_tool
-from patter.testing import ANSWER, BOOK, HAIRCUT, REQUEST, AdapterSuite, Run
+from patter.simulator import ScriptedChatServer, ToolCall
+from patter.testing import ANSWER, BOOK, HAIRCUT, REQUEST, AdapterSuite, Run, in_plain_code
 
 QUIET = RunConfig(tracing_disabled=True)
 
 
-def calling(*calls):
-    asked = [
-        function_call("make_phone_call", args, call_id=f"call_{number}")
-        for number, args in enumerate(calls, 1)
-    ]
-    return ScriptedModel([asked, [assistant_message(ANSWER)]])
+@asynccontextmanager
+async def agent_of(tool, *replies):
+    """An agent whose model answers with `replies`, over OpenAI's wire."""
+    async with (
+        ScriptedChatServer(replies) as server,
+        AsyncOpenAI(base_url=server.base_url, api_key="none") as client,
+    ):
+        model = OpenAIChatCompletionsModel("scripted", client)
+        yield Agent(name="Assistant", model=model, tools=[tool])
+        assert server.refusals == []
 
 
-def agent_of(tool, model):
-    return Agent(name="Assistant", model=model, tools=[tool])
+def calling(tool, *calls):
+    return agent_of(tool, [ToolCall("make_phone_call", call) for call in calls], ANSWER)
 
 
 def as_run(result):
@@ -47,32 +52,35 @@ class TestOpenAIAgents(AdapterSuite):
         return Converter.tool_to_openai(tool)["function"]
 
     async def run(self, tool, *calls):
-        agent = agent_of(tool, calling(*calls))
-        return as_run(await Runner.run(agent, REQUEST, run_config=QUIET))
+        async with calling(tool, *calls) as agent:
+            return as_run(await Runner.run(agent, REQUEST, run_config=QUIET))
 
     def run_blocking(self, tool, *calls):
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            agent = agent_of(tool, calling(*calls))
-            return as_run(Runner.run_sync(agent, REQUEST, run_config=QUIET))
-        pytest.skip("Runner.run_sync refuses to run inside a running loop")
+        def run(loop):
+            opening = calling(tool, *calls)
+            agent = loop.run_until_complete(opening.__aenter__())
+            try:
+                return as_run(Runner.run_sync(agent, REQUEST, run_config=QUIET))
+            finally:
+                loop.run_until_complete(opening.__aexit__(None, None, None))
+
+        return in_plain_code(run)
 
     def make_asking_tool(self, phone):
         return phone_call_tool(phone, needs_approval=True)
 
     async def run_until_asked(self, tool, *calls):
-        agent = agent_of(tool, calling(*calls))
-        result = await Runner.run(agent, REQUEST, context={"who": "Ada"}, run_config=QUIET)
+        async with calling(tool, *calls) as agent:
+            result = await Runner.run(agent, REQUEST, context={"who": "Ada"}, run_config=QUIET)
         assert result.interruptions
         return result.to_state().to_string()
 
     async def resume(self, tool, saved, *, approve):
-        agent = agent_of(tool, ScriptedModel([[assistant_message(ANSWER)]]))
-        state = await RunState.from_string(agent, saved)
-        for interruption in state.get_interruptions():
-            (state.approve if approve else state.reject)(interruption)
-        return as_run(await Runner.run(agent, state, run_config=QUIET))
+        async with agent_of(tool, ANSWER) as agent:
+            state = await RunState.from_string(agent, saved)
+            for interruption in state.get_interruptions():
+                (state.approve if approve else state.reject)(interruption)
+            return as_run(await Runner.run(agent, state, run_config=QUIET))
 
     # --- the SDK's own -----------------------------------------------------------------------
 
@@ -90,12 +98,12 @@ class TestOpenAIAgents(AdapterSuite):
         shared = {}
 
         async def approved(call):
-            agent = agent_of(tool, calling(call))
-            result = await Runner.run(agent, REQUEST, context=shared, run_config=QUIET)
-            state = result.to_state()
-            for interruption in state.get_interruptions():
-                state.approve(interruption)
-            return as_run(await Runner.run(agent, state, run_config=QUIET))
+            async with calling(tool, call) as agent:
+                result = await Runner.run(agent, REQUEST, context=shared, run_config=QUIET)
+                state = result.to_state()
+                for interruption in state.get_interruptions():
+                    state.approve(interruption)
+                return as_run(await Runner.run(agent, state, run_config=QUIET))
 
         with self.phone_tool(network) as everybodys:
             tool = self.make_asking_tool(everybodys)
@@ -108,15 +116,14 @@ class TestOpenAIAgents(AdapterSuite):
         def only_the_barber(_context, arguments, _call_id):
             return arguments["to"] == HAIRCUT["to"]
 
-        async def run(call):
-            agent = agent_of(tool, calling(call))
-            return await Runner.run(agent, REQUEST, run_config=QUIET)
-
         with self.phone_tool(network) as everybodys:
             tool = phone_call_tool(everybodys, needs_approval=only_the_barber)
-            assert asyncio.run(run(HAIRCUT)).interruptions
-            assert not asyncio.run(run(BOOK)).interruptions
-        assert [leg.to for leg in network.dials] == [BOOK["to"]]
+            saved = asyncio.run(self.run_until_asked(tool, BOOK, HAIRCUT))
+            assert [leg.to for leg in network.dials] == [BOOK["to"]]
+            run = asyncio.run(self.resume(tool, saved, approve=True))
+        # The call that was made before the run was put away is not made again.
+        assert [leg.to for leg in network.dials] == [BOOK["to"], HAIRCUT["to"]]
+        assert [envelope["status"] for envelope in run.envelopes] == ["completed"] * 2
 
     def test_without_a_context_that_keeps_it_there_is_no_key(self, network):
         async def twice():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 
-import pytest
 from pydantic_ai import Agent, DeferredToolRequests, DeferredToolResults
 from pydantic_ai.messages import (
     ModelMessagesTypeAdapter,
@@ -17,7 +16,7 @@ from pydantic_ai.messages import (
 from pydantic_ai.models.function import DeltaToolCall, FunctionModel
 
 from patter.pydantic_ai import PhoneCallEvent, phone_call_tool
-from patter.testing import ANSWER, REQUEST, AdapterSuite, Run
+from patter.testing import ANSWER, REQUEST, AdapterSuite, Run, in_plain_code
 
 
 def calling(*calls, seen=None):
@@ -86,21 +85,15 @@ class TestPydanticAI(AdapterSuite):
         agent = Agent(calling(*calls), tools=[tool], output_type=[str, DeferredToolRequests])
         result = await agent.run(REQUEST)
         assert isinstance(result.output, DeferredToolRequests)
-        return result.all_messages_json()
+        return result.all_messages_json(), [call.tool_call_id for call in result.output.approvals]
 
     async def resume(self, tool, saved, *, approve):
         agent = Agent(calling(), tools=[tool], output_type=[str, DeferredToolRequests])
-        decided = DeferredToolResults(approvals={"call_1": approve})
-        history = ModelMessagesTypeAdapter.validate_json(saved)
+        messages, asked = saved
+        decided = DeferredToolResults(approvals=dict.fromkeys(asked, approve))
+        history = ModelMessagesTypeAdapter.validate_json(messages)
         return as_run(await agent.run(message_history=history, deferred_tool_results=decided))
 
     def run_blocking(self, tool, *calls):
-        if asyncio._get_running_loop() is not None:
-            pytest.skip("Agent.run_sync refuses to run inside a running loop")
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)  # Or it makes one, and leaves it open.
-        try:
-            return as_run(Agent(calling(*calls), tools=[tool]).run_sync(REQUEST))
-        finally:
-            asyncio.set_event_loop(None)
-            loop.close()
+        agent = Agent(calling(*calls), tools=[tool])
+        return in_plain_code(lambda _loop: as_run(agent.run_sync(REQUEST)))

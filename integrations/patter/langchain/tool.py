@@ -1,36 +1,20 @@
-"""`make_phone_call` for LangChain and LangGraph agents.
-
-    from patter.langchain import phone_call_tool
-
-    agent = create_agent(model, tools=[phone_call_tool(phone, agent={...})])
-
-It needs langchain-core and nothing else of LangChain.
-"""
+"""The tool that LangChain's and LangGraph's agents are given."""
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
-from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
+from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
+from langchain_core.messages import ToolMessage
+from langchain_core.tools import BaseTool
 from pydantic import Field
 
-from patter.extras import needs_extra
-from patter_core.contract.keys import derived_key
+from patter.langchain.place import answering, key_in_graph, stream_writer, tool_call_id
 from patter_core.contract.phone_tool import PatterTool, as_phone_tool
 from patter_core.contract.progress import event_data
 from patter_core.phone import Patter
 
-with needs_extra("langchain", "langchain_core"):
-    from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
-    from langchain_core.messages import ToolMessage
-    from langchain_core.runnables.config import ensure_config
-    from langchain_core.tools import BaseTool
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
-
     from patter_core.agent import Agent
     from patter_core.calls.events import ProgressEvent
     from patter_core.calls.result import CallResult
@@ -78,51 +62,50 @@ class PhoneCallTool(BaseTool):
 
     async def arun(self, *args: Any, tool_call_id: str | None = None, **kwargs: Any) -> Any:  # noqa: ANN401 - LangChain's
         """See `BaseTool.arun`."""
-        with _answering(tool_call_id):
+        with answering(tool_call_id):
             return await super().arun(*args, tool_call_id=tool_call_id, **kwargs)
 
     def run(self, *args: Any, tool_call_id: str | None = None, **kwargs: Any) -> Any:  # noqa: ANN401 - LangChain's
         """See `BaseTool.run`."""
-        with _answering(tool_call_id):
+        with answering(tool_call_id):
             return super().run(*args, tool_call_id=tool_call_id, **kwargs)
 
     async def _arun(self, /, **arguments: Any) -> tuple[str | ToolMessage, dict[str, Any]]:
-        write = _graph_writer()
+        write = stream_writer()
 
         async def tell(event: ProgressEvent) -> None:
             data = event_data(event)
             write(data)
             await adispatch_custom_event(EVENT_NAME, data)
 
-        return self._output(
-            await self.phone_tool.execute(arguments, idempotency_key=_key(), on_event=tell)
-        )
+        key = key_in_graph()
+        execute = self.phone_tool.execute
+        return self._output(await execute(arguments, idempotency_key=key, on_event=tell))
 
     def _run(self, /, **arguments: Any) -> tuple[str | ToolMessage, dict[str, Any]]:
-        write = _graph_writer()
-        context = copy_context()  # It tells which run an event belongs to.
+        write = stream_writer()
 
         def tell(event: ProgressEvent) -> None:
             data = event_data(event)
-            context.run(write, data)
-            context.run(dispatch_custom_event, EVENT_NAME, data)
+            write(data)
+            dispatch_custom_event(EVENT_NAME, data)
 
-        return self._output(
-            self.phone_tool.execute_blocking(arguments, idempotency_key=_key(), on_event=tell)
-        )
+        key = key_in_graph()
+        execute = self.phone_tool.execute_blocking
+        return self._output(execute(arguments, idempotency_key=key, on_event=tell))
 
     def _output(self, result: CallResult) -> tuple[str | ToolMessage, dict[str, Any]]:
         """Content and artifact, for a tool call as the message that LangChain would make of them.
 
         LangChain's own message always says success, to whoever traces the run too.
         """
-        tool_call_id, content, artifact = _tool_call_id.get(), result.to_json(), result.to_dict()
-        if tool_call_id is None:
+        content, artifact = result.to_json(), result.to_dict()
+        if (call_id := tool_call_id.get()) is None:
             return content, artifact
         message = ToolMessage(
             content,
             artifact=artifact,
-            tool_call_id=tool_call_id,
+            tool_call_id=call_id,
             name=self.name,
             status="error" if result.is_error else "success",
         )
@@ -144,44 +127,3 @@ def phone_call_tool(
         ConfigError: The agent or an option is not usable; it says what to do.
     """
     return PhoneCallTool(phone, agent=agent, **options)
-
-
-_tool_call_id: ContextVar[str | None] = ContextVar("patter_tool_call_id", default=None)
-
-
-@contextmanager
-def _answering(tool_call_id: str | None) -> Generator[None]:
-    """Let `_run` and `_arun` know which call they answer: the model's arguments fill theirs."""
-    token = _tool_call_id.set(tool_call_id)
-    try:
-        yield
-    finally:
-        _tool_call_id.reset(token)
-
-
-def _key() -> str | None:
-    """The place of this tool call in its graph; None outside of a graph, or without a thread."""
-    config = ensure_config()
-    configurable, metadata = config.get("configurable", {}), config.get("metadata", {})
-    return derived_key(
-        "langgraph",
-        configurable.get("thread_id"),
-        metadata.get("langgraph_checkpoint_ns"),
-        _tool_call_id.get(),
-    )
-
-
-def _graph_writer() -> Callable[[Any], None]:
-    """LangGraph's stream writer when we run inside a graph; else one that writes nowhere."""
-    if "langgraph" not in sys.modules:  # It need not be installed, and loading it takes long.
-        return _nowhere
-    from langgraph.config import get_stream_writer
-
-    try:
-        return get_stream_writer()
-    except (RuntimeError, KeyError):  # No run at all; or one that no graph began.
-        return _nowhere
-
-
-def _nowhere(_data: object) -> None:
-    """Whom a run outside of any graph writes to."""
