@@ -76,7 +76,7 @@ class Process:
 
     async def says(self, name):
         """The next line that has `name`, and its value."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while True:
                 text = await self._process.stdout.readline()
                 assert text, f"the process ended and never said {name}"
@@ -98,7 +98,7 @@ class Process:
         self._process.send_signal(signal_number)
 
     async def ends(self):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             return await self._process.wait()
 
 

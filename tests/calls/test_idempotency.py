@@ -289,7 +289,7 @@ async def test_waiting_for_another_phones_call_can_be_cancelled(network, new_too
         await network.until(lambda: other._phone._open.desk.live == 1)
         joiner.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await bounded(joiner, 1)
+            await bounded(joiner)
         await network.until(lambda: other._phone._open.desk.live == 0)
         assert len(network.live_legs) == 1, "the other phone's call goes on"
         await live.hang_up()

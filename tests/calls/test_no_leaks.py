@@ -37,7 +37,7 @@ async def settled(tool, network, wanted):
         return all(now[name] <= wanted[name] for name in wanted)
 
     try:
-        await network.until(same, 8)
+        await network.until(same)
     except TimeoutError:
         assert footprint(tool) == wanted
 
@@ -95,6 +95,5 @@ async def test_opening_and_closing_leaves_nothing_behind(network, new_phone, tmp
     gc.collect()
     await network.until(
         lambda: threading.active_count() <= threads and process.num_fds() <= files,
-        8,
         what="threads and files to be as they were",
     )

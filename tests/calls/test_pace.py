@@ -18,7 +18,7 @@ from tests.calls.kit import CALLEE, PHONE, bounded, creates, scripted
 
 async def driven(clock, *tasks):
     """Move the clock from timer to timer until the tasks are done."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while not all(task.done() for task in tasks):
             for _ in range(20):
                 await asyncio.sleep(0)
@@ -67,7 +67,7 @@ async def test_a_pause_is_not_saved_up():
 async def test_no_rate_never_waits():
     clock = SimulatedClock()
     pace = Pace(clock)
-    await bounded(asyncio.gather(*(pace.wait(None) for _ in range(1_000))), 5)
+    await bounded(asyncio.gather(*(pace.wait(None) for _ in range(1_000))))
     assert clock.now() == 0.0
 
 

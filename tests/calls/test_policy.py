@@ -141,7 +141,7 @@ async def test_an_approval_that_raises_is_a_no(network, new_tool, kind, error):
         raise error
 
     tool = new_tool(approve=approve_async if kind == "async" else approve_sync)
-    result = await bounded(tool.execute(to=CALLEE), 5)
+    result = await bounded(tool.execute(to=CALLEE))
     was_not_dialled(network, result, "approval_denied")
     assert "secret" not in result.to_json()
     assert (await bounded(new_tool(phone=tool._phone).execute(to=CALLEE))).status == "completed"
@@ -157,7 +157,7 @@ async def test_an_approval_that_never_comes_is_a_no(network, new_tool):
             gone.set()
 
     tool = new_tool(approve=approve, phone={"limits": Limits(approve_timeout_sec=0.2)})
-    was_not_dialled(network, await bounded(tool.execute(to=CALLEE), 5), "approval_denied")
+    was_not_dialled(network, await bounded(tool.execute(to=CALLEE)), "approval_denied")
     await network.until(gone.is_set, what="the hook to be cancelled")
 
 
@@ -165,12 +165,12 @@ async def test_an_approval_that_blocks_is_a_no(network, new_tool):
     release = threading.Event()
 
     def approve(request):
-        release.wait(20)
+        release.wait(90)
         return True
 
     tool = new_tool(approve=approve, phone={"limits": Limits(approve_timeout_sec=0.2)})
     try:
-        was_not_dialled(network, await bounded(tool.execute(to=CALLEE), 5), "approval_denied")
+        was_not_dialled(network, await bounded(tool.execute(to=CALLEE)), "approval_denied")
     finally:
         release.set()
     assert creates(network) == [], "a yes that comes too late rings nobody"

@@ -47,7 +47,7 @@ def here(new_phone, ledger):
 
 async def journalled(tool, network, call_id):
     """Wait until the ledger has a turn of a call that another process carries."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not (await tool._phone.result(call_id)).transcript:
             await network.until(lambda: True)
 

@@ -27,7 +27,7 @@ async def test_thirty_calls_on_three_lines(network, new_tool):
         network.add(number, Callee(says=["Hello?", "Bye."]))
     tool = new_tool(phone={"max_concurrent_calls": 3})
     await tool.start()
-    results = await bounded(asyncio.gather(*(tool.execute(to=number) for number in numbers)), 30)
+    results = await bounded(asyncio.gather(*(tool.execute(to=number) for number in numbers)))
     assert [result.to for result in results] == numbers
     assert {result.status for result in results} == {"completed"}
     assert [leg.to for leg in network.dials] == numbers, "first come, first served"

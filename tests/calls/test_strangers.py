@@ -80,7 +80,7 @@ def start_frame(network, callref, *, call_sid=None, account_sid=None):
 
 async def is_closed(socket):
     """Nothing but the end comes from the other side."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         message = await socket.receive()
     assert message.type in (
         aiohttp.WSMsgType.CLOSE,

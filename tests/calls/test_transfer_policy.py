@@ -128,7 +128,7 @@ async def test_two_transfers_at_once_are_one(ledger, clock):
     other = asyncio.ensure_future(handset.control.transfer("+14155550199"))
     with pytest.raises(TransferRefused, match="under way"):
         await bounded(other)
-    await bounded(handset.asked.wait(), 5)
+    await bounded(handset.asked.wait())
     assert handset.told == [TransferAsked(target=DESK)]
     for waiting in (first, second):
         waiting.cancel()

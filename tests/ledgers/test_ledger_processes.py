@@ -24,7 +24,7 @@ class Process:
         self.pid = process.pid
 
     async def says(self):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             return (await self._process.stdout.readline()).decode().split()
 
     def hears(self, line=""):
@@ -32,7 +32,7 @@ class Process:
 
     async def ends(self):
         self._process.stdin.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             return await self._process.wait()
 
     async def is_killed(self):
@@ -197,7 +197,7 @@ async def test_a_call_can_be_closed_while_the_interpreter_exits(opened, tmp_path
 
 
 async def _gone(ledger, owner):
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while await ledger.owner_lives(owner):  # noqa: ASYNC110 - nobody tells us of a death
             await asyncio.sleep(0.01)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import time
 from contextlib import aclosing
 
 import pytest
@@ -171,9 +170,8 @@ async def test_usage_may_come_with_the_last_choice_or_not_at_all(server, lent):
 
 async def test_a_server_that_lingers_after_the_last_word_holds_nothing_up(server, lent):
     server.steps = [event(chunk("Yes.", finish="stop")), asyncio.Event()]
-    began = time.monotonic()
-    assert await said(model(server), lent) == [TextPiece("Yes.")]
-    assert time.monotonic() - began < 3
+    async with asyncio.timeout(30):
+        assert await said(model(server), lent) == [TextPiece("Yes.")]
 
 
 async def test_options_are_sent_only_when_they_are_set(server, lent):

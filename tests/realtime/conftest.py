@@ -23,7 +23,7 @@ async def new_server():
             return server
 
         yield make
-        await came(lambda: not any(server.live for server in servers), seconds=5)
+        await came(lambda: not any(server.live for server in servers))
     for server in servers:
         check_client_events(server.received)
 

@@ -90,7 +90,7 @@ class Line(InProcessLine):
 
     async def calm(self):
         """Wait until the service has heard everything, and has said all that it says to it."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while True:
                 sent = len(self._server.sent)
                 await asyncio.sleep(0.0015)
@@ -165,7 +165,7 @@ async def conversation(
                 await line.running
 
 
-async def came(condition, seconds=3.0):
+async def came(condition, seconds=30.0):
     """Wait for something that another thread brings about."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - the other thread has no event of our loop

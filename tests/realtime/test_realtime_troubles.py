@@ -22,7 +22,7 @@ PLAN = SessionPlan(call_id="call", instructions="Be kind.")
 
 
 async def opening_error(voice):
-    async with asyncio.timeout(5), resources() as lent:
+    async with asyncio.timeout(30), resources() as lent:
         with pytest.raises(ProviderError) as failure:
             async with voice.open(PLAN, lent):
                 pass

@@ -54,10 +54,10 @@ async def knock(tool):
             await writer.wait_closed()
 
 
-async def ended(reader, seconds=5.0):
+async def ended(reader):
     """Everything that still comes, until the other side ends the connection."""
     received = b""
-    async with asyncio.timeout(seconds):
+    async with asyncio.timeout(30):
         with contextlib.suppress(ConnectionError):
             while piece := await reader.read(65_536):
                 received += piece
@@ -65,7 +65,7 @@ async def ended(reader, seconds=5.0):
 
 
 async def healthy(tool):
-    async with asyncio.timeout(5), knock(tool) as (reader, writer):
+    async with asyncio.timeout(30), knock(tool) as (reader, writer):
         writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         assert b"200 OK" in await reader.read(65_536)
 
@@ -75,12 +75,12 @@ async def healthy(tool):
 
 async def test_who_says_nothing_is_shown_out(tool):
     async with knock(tool) as (reader, _):
-        assert await ended(reader, 2.0) == b""
+        assert await ended(reader) == b""
 
 
 async def test_headers_that_come_byte_by_byte_end_at_the_deadline(tool):
     async with knock(tool) as (reader, writer):
-        ending = asyncio.create_task(ended(reader, 2.0))
+        ending = asyncio.create_task(ended(reader))
         for byte in b"POST /twilio/status/x HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * 500:
             if ending.done():
                 break
@@ -94,13 +94,13 @@ async def test_a_body_that_never_comes_ends_at_the_deadline(tool):
         writer.write(
             b"POST /twilio/status/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nhalf"
         )
-        assert await ended(reader, 2.0) == b""
+        assert await ended(reader) == b""
 
 
 async def test_a_connection_that_asks_nothing_more_is_closed(tool):
     async with knock(tool) as (reader, writer):
         writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert b"200 OK" in await ended(reader, 2.0)
+        assert b"200 OK" in await ended(reader)
 
 
 async def test_a_second_request_has_the_same_deadline(tool):
@@ -108,7 +108,7 @@ async def test_a_second_request_has_the_same_deadline(tool):
         writer.write(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"200 OK" in await reader.read(65_536)
         writer.write(b"GET /health HTTP/1.1\r\nHo")
-        assert await ended(reader, 2.0) == b""
+        assert await ended(reader) == b""
 
 
 @pytest.mark.parametrize(
@@ -139,14 +139,17 @@ async def test_a_second_request_has_the_same_deadline(tool):
 async def test_what_is_too_much_is_refused(tool, request_bytes, answer):
     async with knock(tool) as (reader, writer):
         writer.write(request_bytes)
-        assert answer in await ended(reader, 3.0)
+        assert answer in await ended(reader)
     await healthy(tool)
 
 
-async def test_strangers_who_crowd_the_door_make_room_oldest_first(tool):
+async def test_strangers_who_crowd_the_door_make_room_oldest_first(new_tool):
+    # Each may take its time: who goes was shown out to make room.
+    tool = new_tool(phone={"limits": replace(LIMITS, request_sec=90)})
+    await tool.start()
     async with contextlib.AsyncExitStack() as stack:
         crowd = [await stack.enter_async_context(knock(tool)) for _ in range(40)]
-        assert await ended(crowd[0][0], 0.4) == b""
+        assert await ended(crowd[0][0]) == b""
         await healthy(tool)
 
 
@@ -250,7 +253,7 @@ async def lost(network, live):
 async def test_a_half_open_media_socket_is_noticed_and_the_call_hung_up(network, tool):
     """It neither says anything nor answers a ping; its connection stays up all the time."""
     async with own_stream(network, tool) as (stream, live):
-        got = await ended(stream.reader, 5.0)
+        got = await ended(stream.reader)
         assert b"\x89\x00" in got, "it was pinged"
     await lost(network, live)
 
@@ -284,7 +287,7 @@ async def test_a_media_socket_that_answers_pings_stays(network, tool):
 async def test_what_no_carrier_sends_ends_that_call_and_no_other(network, tool, spoil):
     async with own_stream(network, tool) as (stream, live):
         spoil(stream)
-        await ended(stream.reader, 5.0)
+        await ended(stream.reader)
     await lost(network, live)
     network.add(CALLEE, Callee(says=["Hello?", "Bye."], rings_sec=0.0))
     assert (await bounded(tool.execute(to=CALLEE))).status == "completed"

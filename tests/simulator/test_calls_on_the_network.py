@@ -298,7 +298,7 @@ async def test_an_engine_that_never_reads_spoils_only_its_own_call():
         await engine.dial(NUMBER, TimeLimit=8)
         await network.until(lambda: engine.sockets == 1)
         await engine.dial("+14155552672")
-        await network.until(lambda: network.dials[1].ended_by == "callee", timeout_sec=8)
+        await network.until(lambda: network.dials[1].ended_by == "callee")
         assert network.dials[1].heard == ["Fine."]
         gate.set()
 
@@ -323,10 +323,10 @@ def engine_request_transport(media):
     return media.socket._req.transport
 
 
-async def test_closing_the_network_in_the_middle_of_a_call_is_quick():
+async def test_closing_the_network_in_the_middle_of_a_call_leaves_nothing_of_it():
     async with PhoneNetwork() as network, SmallEngine(network) as engine:
         network.add(NUMBER, Callee(behave="silent"))
         await engine.dial(NUMBER)
         await network.until(lambda: engine.sockets == 1)
-        async with asyncio.timeout(3):
-            await network.__aexit__(None, None, None)
+        await network.__aexit__(None, None, None)
+        assert network._loop._down.done(), "it is not given up on, which it would be after a while"

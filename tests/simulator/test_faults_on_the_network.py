@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import aiohttp
 import pytest
@@ -55,9 +54,8 @@ async def test_a_request_that_hangs_does_not_hold_the_clock():
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await engine.raw("POST", engine.calls_url(), FORM)
-        began = time.monotonic()
-        await network.clock.sleep(3_600)
-        assert time.monotonic() - began < 1
+        async with asyncio.timeout(30):
+            await network.clock.sleep(3_600)
         assert network.dials == []
 
 

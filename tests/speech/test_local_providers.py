@@ -33,7 +33,7 @@ async def test_in_real_time_an_utterance_is_reported_on_the_loop_when_it_is_unde
     async with (
         resources(SystemClock()) as lent,
         LocalSTT(phrases=PHRASES).listen(reported.put_nowait, lent) as ears,
-        asyncio.timeout(20),
+        asyncio.timeout(30),
     ):
         ears.feed(espeak.say("Please hold the line.", Voice()) + PAUSE)
         assert await reported.get() == SpeechBegan()
@@ -160,7 +160,7 @@ def test_describing_them_loads_nothing_heavy():
 
 @needs_ears
 async def test_what_the_voice_says_the_ears_understand():
-    async with resources() as lent, asyncio.timeout(20):
+    async with resources() as lent, asyncio.timeout(30):
         call = b"".join([await spoken(LocalTTS(), text, lent) + PAUSE for text in PHRASES[:5]])
     ears = Recogniser(of_phrases(PHRASES))
     with contextlib.closing(ears):
@@ -170,7 +170,7 @@ async def test_what_the_voice_says_the_ears_understand():
 
 @needs_voice
 async def test_the_first_piece_comes_before_the_rest_is_spoken_and_closing_stops_it():
-    async with resources() as lent, asyncio.timeout(20):
+    async with resources() as lent, asyncio.timeout(30):
         pieces = LocalTTS().speak(LONG, lent)
         first = await anext(pieces)
         await pieces.aclose()
@@ -180,7 +180,7 @@ async def test_the_first_piece_comes_before_the_rest_is_spoken_and_closing_stops
 
 @needs_voice
 async def test_a_voice_that_is_not_there_is_named():
-    async with resources() as lent, asyncio.timeout(20):
+    async with resources() as lent, asyncio.timeout(30):
         with pytest.raises(ProviderError, match="no voice named 'klingonese'"):
             await spoken(LocalTTS(voice="klingonese"), "Hello.", lent)
 
@@ -188,7 +188,7 @@ async def test_a_voice_that_is_not_there_is_named():
 @needs_voice
 async def test_the_clock_is_held_while_the_voice_works_and_not_while_its_listener_does():
     clock = SimulatedClock()
-    async with resources(clock) as lent, asyncio.timeout(20):
+    async with resources(clock) as lent, asyncio.timeout(30):
         pieces = LocalTTS().speak(LONG, lent)
         await anext(pieces)
         assert clock.holds == 0

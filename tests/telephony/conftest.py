@@ -17,8 +17,6 @@ from tests.telephony.raw_http import ACCOUNT, TOKEN, RawServer
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
-SOON = Limits(dial_request_sec=0.6, carrier_request_sec=0.3)
-
 
 @pytest.fixture
 async def raw_server() -> AsyncGenerator[Callable[..., Awaitable[RawServer]]]:
@@ -48,11 +46,15 @@ async def raw_server() -> AsyncGenerator[Callable[..., Awaitable[RawServer]]]:
 
 @pytest.fixture
 async def line_to() -> AsyncGenerator[Callable[..., object]]:
-    """Makes lines: `line_to(url)`, over one HTTP session, with little patience."""
+    """Makes lines: `line_to(url)`, over one HTTP session.
+
+    They have the patience that they are given: little is for what waits in vain, or a carrier that
+    does answer would be given up on a busy machine.
+    """
     async with aiohttp.ClientSession() as http:
 
-        def make(url: str, limits: Limits = SOON, clock: object = None) -> object:
+        def make(url: str, limits: Limits | None = None, clock: object = None) -> object:
             account = Twilio(ACCOUNT, TOKEN, api_base_url=url)
-            return account.line(http, clock or SystemClock(), limits)
+            return account.line(http, clock or SystemClock(), limits or Limits())
 
         yield make

@@ -6,9 +6,13 @@ import asyncio
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
+from patter_core.config import Limits
+
 ACCOUNT = "AC" + "0a" * 16
 TOKEN = "12345"
 CALL = "CA" + "1f" * 16
+SOON = Limits(dial_request_sec=0.6, carrier_request_sec=0.3)
+"""The patience of who will wait in vain."""
 
 
 @dataclass(frozen=True)

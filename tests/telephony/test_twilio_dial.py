@@ -7,7 +7,6 @@ import base64
 import json
 import re
 import socket
-import time
 from dataclasses import replace
 from email.utils import format_datetime
 
@@ -26,7 +25,7 @@ from patter_core.errors import (
 )
 from patter_core.telephony.carrier import DialRequest
 from patter_core.telephony.twilio.account import Twilio
-from tests.telephony.raw_http import ACCOUNT, CALL, TOKEN, answer
+from tests.telephony.raw_http import ACCOUNT, CALL, SOON, TOKEN, answer
 
 SECRET = "do-not-repeat-me"
 
@@ -48,7 +47,7 @@ def refusal(status: int, code: object, message: object = f"{SECRET} +14155552671
 
 async def outcome(line, request: DialRequest = DIAL) -> object:
     """The call's id, or the error that came instead: a safe one, and not of another kind."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         (result,) = await asyncio.gather(line.dial(request), return_exceptions=True)
     assert type(result) in (str, CarrierRefused, CarrierBusy, CarrierNotReached, CarrierUnclear)
     assert not any(private in str(result) for private in (SECRET, TOKEN, "+1415"))
@@ -233,7 +232,7 @@ async def test_a_connection_that_is_never_made_sent_nothing(line_to):
             for filler in fillers:  # A full queue drops what comes next, as a firewall does.
                 filler.setblocking(False)
                 filler.connect_ex(address)
-            error = await outcome(line_to(f"http://127.0.0.1:{address[1]}"))
+            error = await outcome(line_to(f"http://127.0.0.1:{address[1]}", SOON))
         finally:
             for filler in fillers:
                 filler.close()
@@ -242,7 +241,7 @@ async def test_a_connection_that_is_never_made_sent_nothing(line_to):
 
 async def test_a_failed_handshake_sent_nothing(raw_server, line_to):
     server = await raw_server(answer(201, CREATED))
-    error = await outcome(line_to(server.url.replace("http:", "https:")))
+    error = await outcome(line_to(server.url.replace("http:", "https:"), SOON))
     assert isinstance(error, CarrierNotReached)
     assert not server.requests
 
@@ -312,17 +311,13 @@ async def test_a_reset_after_the_request_is_unclear(raw_server, line_to):
 
 async def test_silence_is_unclear_in_bounded_time(raw_server, line_to):
     server = await raw_server(None)
-    started = time.monotonic()
-    assert isinstance(await outcome(line_to(server.url)), CarrierUnclear)
-    assert time.monotonic() - started < 3
+    assert isinstance(await outcome(line_to(server.url, SOON)), CarrierUnclear)
     assert len(server.requests) == 1
 
 
 async def test_an_answer_that_trickles_is_unclear_in_bounded_time(raw_server, line_to):
     server = await raw_server(answer(201, CREATED), pause_sec=0.05)
-    started = time.monotonic()
-    assert isinstance(await outcome(line_to(server.url)), CarrierUnclear)
-    assert time.monotonic() - started < 3
+    assert isinstance(await outcome(line_to(server.url, SOON)), CarrierUnclear)
     assert len(server.requests) == 1
 
 
@@ -341,20 +336,23 @@ async def test_a_kept_connection_that_dies_under_the_dial_is_not_dialled_again(r
 
 async def test_a_cancelled_dial_is_cancelled(raw_server, line_to):
     server = await raw_server(None)
-    line = line_to(server.url, Limits())
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.2):
-            await line.dial(DIAL)
+    line = line_to(server.url)
+    dialling = asyncio.create_task(line.dial(DIAL))
+    async with asyncio.timeout(30):
+        await server.asked.wait()
+        dialling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await dialling
     assert len(server.requests) == 1
 
 
 async def test_simulated_time_waits_for_the_carrier(raw_server, line_to):
     clock = SimulatedClock()
     server = await raw_server(None, answer(201, CREATED))
-    line = line_to(server.url, clock=clock)
+    line = line_to(server.url, SOON, clock=clock)
     async with asyncio.TaskGroup() as group:
         dialling = group.create_task(outcome(line))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await server.asked.wait()
         assert clock.holds == 1
     assert isinstance(dialling.result(), CarrierUnclear)

@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import threading
-import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -399,7 +398,7 @@ async def test_a_handler_that_ignores_being_cancelled_holds_up_nobody():
 
     clock = SimulatedClock()
     running = executor(handler, clock=clock)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         result = await driven(clock, running.execute(asked()))
         assert error_of(result)["error"] == "tool_timeout"
         waiting = asyncio.create_task(running.execute(asked()))
@@ -415,12 +414,11 @@ async def test_a_handler_that_blocks_a_thread_is_left_behind():
     let_go = threading.Event()
 
     def handler(arguments, context):
-        let_go.wait(20)
+        let_go.wait(90)
 
-    started = time.monotonic()
-    result = await executor(handler, {"timeout_sec": 0.05}).execute(asked())
+    async with asyncio.timeout(30):
+        result = await executor(handler, {"timeout_sec": 0.05}).execute(asked())
     assert error_of(result)["error"] == "tool_timeout"
-    assert time.monotonic() - started < 5
     let_go.set()
 
 
@@ -432,7 +430,7 @@ async def test_many_blocking_handlers_run_side_by_side_and_hold_up_no_other():
         return threading.current_thread() is not threading.main_thread()
 
     running = executor(handler)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         results = await asyncio.gather(*(running.execute(asked()) for _ in range(12)))
     assert {result.output for result in results} == {"true"}
 
@@ -732,7 +730,7 @@ async def test_handlers_run_on_the_users_loop_when_they_have_one():
         heard.append((text, threading.current_thread()))
 
     run = partial(guests.call, loop)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         result = await executor(generator, run_user_code=run).execute(asked(), on_progress=hear)
         assert result.output == "all"
         assert [text for text, _ in heard] == [str(number) for number in range(50)]
@@ -774,7 +772,7 @@ async def test_a_blocking_async_handler_on_a_users_loop_stalls_only_that_loop():
     running = executor(
         handler, {"timeout_sec": 0.05}, run_user_code=partial(guests.call, guests.choose(None))
     )
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert (await running.execute(asked())).error == "tool_timeout"
     let_go.set()
     guests.stop()

@@ -63,7 +63,7 @@ async def calling(server: RawServer, **tool: Any) -> AsyncGenerator[ToolExecutor
         "webhook_url": f"{server.url}/orders?x=%2F",
         "timeout_sec": 5.0,
     }
-    async with Webhooks(guard) as webhooks, asyncio.timeout(20):
+    async with Webhooks(guard) as webhooks, asyncio.timeout(30):
         yield ToolExecutor(
             tools=check_tools([{**fields, **tool}], guard=guard),
             webhooks=webhooks,

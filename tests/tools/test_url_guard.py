@@ -317,7 +317,7 @@ async def test_a_server_at_an_exempt_host_is_reached_by_name(raw_server: Any):
         b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
     )
     guard = UrlGuard(allow_hosts={f"localhost:{server.port}"})
-    async with Webhooks(guard, resolver=Answers("127.0.0.1")) as webhooks, asyncio.timeout(5):
+    async with Webhooks(guard, resolver=Answers("127.0.0.1")) as webhooks, asyncio.timeout(30):
         assert await webhooks.post(f"http://localhost:{server.port}/", b"{}", {}) == "{}"
 
 
