@@ -11,7 +11,7 @@ from tests.calls.kit import CALLEE, bounded
 
 
 def hang_here(until):
-    until.wait(10)
+    until.wait(60)
 
 
 async def test_a_stalled_engine_is_logged_with_its_stack(network, new_tool, caplog):
@@ -26,13 +26,13 @@ async def test_a_stalled_engine_is_logged_with_its_stack(network, new_tool, capl
         await tool.start()
         tool._phone._open.home.post(hang_here, go_on)
         try:
-            await network.until(lambda: reports("stood still"))
+            await network.until(lambda: any("hang_here" in r.getMessage() for r in reports("")))
         finally:
             go_on.set()
         await network.until(lambda: reports("runs again"))
-    (report,) = reports("stood still")
+    # A busy machine may have it stand still before as well.
+    report = next(r for r in reports("stood still") if " in hang_here" in r.getMessage())
     assert "test_stalls.py" in report.getMessage()
-    assert " in hang_here" in report.getMessage()
     assert "until.wait" not in report.getMessage(), "where, and never what"
     assert (await bounded(tool.execute(to=CALLEE))).status == "completed"
 
@@ -43,5 +43,5 @@ async def test_the_watchdog_goes_with_the_phone(new_tool):
     await bounded(tool.stop())
     for thread in threading.enumerate():
         if thread.name == "patter-watchdog":
-            thread.join(5)
+            thread.join(30)
             assert not thread.is_alive()
