@@ -113,7 +113,7 @@ def test_numpy_is_loaded_on_first_use_only_and_asked_for_when_missing():
         [sys.executable, "-W", "ignore", "-c", script],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=True,
     )
     assert "pip install 'patter[local]'" in said.stdout

@@ -72,7 +72,7 @@ def test_a_killed_process_leaves_a_file_that_can_be_played(tmp_path):
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     ended = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script, path], timeout=30, check=False
+        [sys.executable, "-W", "ignore", "-c", script, path], timeout=100, check=False
     )
     assert ended.returncode == -signal.SIGKILL
     left, right = read(path).channels

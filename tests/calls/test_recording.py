@@ -174,7 +174,7 @@ def recorded_on_a_full_disk(*arguments):
         [sys.executable, str(process), *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=40,
+        timeout=100,
         check=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )

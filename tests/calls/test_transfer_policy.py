@@ -47,7 +47,7 @@ class Handset:
         transfer = asyncio.ensure_future(self.control.transfer(target))
         asked = asyncio.ensure_future(self.asked.wait())
         try:
-            await asyncio.wait([transfer, asked], timeout=5, return_when="FIRST_COMPLETED")
+            await asyncio.wait([transfer, asked], timeout=30, return_when="FIRST_COMPLETED")
             if transfer.done():
                 return str(transfer.exception())
             assert self.told == [TransferAsked(target=target)]

@@ -59,7 +59,7 @@ def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         [*PATTER, *arguments],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
         env=environment(**more),
     )
@@ -81,7 +81,7 @@ def run_in_terminal(*arguments: str, columns: int, **more: str) -> tuple[int, st
         pass  # Linux's way of saying that nobody holds the other end any more.
     finally:
         os.close(ours)
-    return process.wait(timeout=20), shown.decode()
+    return process.wait(timeout=100), shown.decode()
 
 
 def words(shown: str) -> str:
@@ -339,7 +339,7 @@ sys.exit(main(["demo", "--json", *{list(arguments)!r}]))
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
         env=environment(),
     )
@@ -367,7 +367,7 @@ def test_control_c_ends_it_in_one_sentence():
         if scene.RESTAURANT_SAYS[0] in line:
             break
     process.send_signal(2)
-    _, complaint = process.communicate(timeout=20)
+    _, complaint = process.communicate(timeout=100)
     assert (process.returncode, complaint) == (1, "patter: stopped\n")
 
 

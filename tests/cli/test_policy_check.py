@@ -22,7 +22,7 @@ def run(*arguments, state, **more):
         [sys.executable, "-m", "patter.cli.main", "policy", "check", *arguments],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
         env={
             **kept,

@@ -45,7 +45,7 @@ def test_it_runs_as_it_is(tmp_path, name):
         [sys.executable, "-W", "ignore", FOLDER / f"{name}.py"],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
         cwd=tmp_path,
         env=kept | {"PYTHONPATH": path, "PATTER_STATE_DIR": str(tmp_path / "state")},

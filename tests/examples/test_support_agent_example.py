@@ -20,7 +20,7 @@ def run(tmp_path, **more):
         [sys.executable, EXAMPLE],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
         cwd=tmp_path,
         env=kept

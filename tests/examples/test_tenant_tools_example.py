@@ -17,7 +17,7 @@ def test_it_runs_as_it_is(tmp_path):
         [sys.executable, EXAMPLE],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
         cwd=tmp_path,
         env=kept | {"PYTHONPATH": os.pathsep.join(sys.path)},

@@ -196,7 +196,7 @@ def python(code, *more, **environment):
         [sys.executable, "-W", "ignore", "-c", code],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
         env=os.environ | {"PYTHONPATH": path} | environment,
     )

@@ -464,7 +464,7 @@ sys.meta_path.insert(0, Missing())
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=False
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False
     )
 
 

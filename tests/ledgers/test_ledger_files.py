@@ -25,7 +25,7 @@ def run(what, path):
         [sys.executable, str(PROGRAM), what, str(path)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     ).stdout

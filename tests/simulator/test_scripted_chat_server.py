@@ -16,7 +16,9 @@ ASK = [{"role": "user", "content": "Hello?"}]
 
 
 def client(server: ScriptedChatServer) -> openai.AsyncOpenAI:
-    return openai.AsyncOpenAI(base_url=server.base_url, api_key="sk-test", max_retries=0, timeout=5)
+    return openai.AsyncOpenAI(
+        base_url=server.base_url, api_key="sk-test", max_retries=0, timeout=30
+    )
 
 
 async def test_the_official_client_reads_streamed_text_and_usage():

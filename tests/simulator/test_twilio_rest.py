@@ -68,7 +68,7 @@ async def test_the_price_comes_some_time_after_the_end():
 def ask(network, url, form=None):
     pair = f"{network.account_sid}:{network.auth_token}".encode()
     headers = {"Authorization": "Basic " + base64.b64encode(pair).decode()}
-    return urlopen(Request(url, data=form, headers=headers), timeout=5)  # noqa: S310
+    return urlopen(Request(url, data=form, headers=headers), timeout=30)  # noqa: S310
 
 
 def test_calls_are_listed_newest_first_by_numbers_and_in_pages(network, client):

@@ -152,7 +152,7 @@ def test_describing_them_loads_nothing_heavy():
         [sys.executable, "-W", "ignore", "-c", script],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=True,
     )
     assert said.stdout.strip() == "[]"

@@ -191,7 +191,7 @@ def test_without_the_wheel_there_is_advice():
         [sys.executable, "-W", "ignore", "-c", script],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=100,
         check=True,
     )
     assert "'pocketsphinx' is not installed" in said.stdout

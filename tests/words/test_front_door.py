@@ -10,7 +10,7 @@ import patter
 
 def run_python(code: str) -> str:
     run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True
     )
     return run.stdout.strip()
 

@@ -18,7 +18,7 @@ def test_an_example_runs_as_it_is(example, tmp_path):
     script = tmp_path / "pasted.py"
     script.write_text(example)
     run = subprocess.run(
-        [sys.executable, str(script)], capture_output=True, text=True, timeout=45, cwd=tmp_path
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=100, cwd=tmp_path
     )
     assert run.returncode == 0, run.stderr
     assert not run.stderr

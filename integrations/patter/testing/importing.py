@@ -47,7 +47,7 @@ def _python(code: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
         env=os.environ | {"PYTHONPATH": path},
     )
