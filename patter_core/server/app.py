@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from patter_core.errors import ConfigError
-from patter_core.server.connections import Connections, listen
+from patter_core.server.connections import Connections, listening
 from patter_core.server.media import MediaDoor
 from patter_core.server.webhooks import WebhookDoor
 
@@ -61,11 +61,8 @@ async def serving(listener: socket.socket, desk: Desk) -> AsyncGenerator[None]:
     )
     await runner.setup()
     try:
-        server = await listen(runner, listener, connections)
-        try:
+        async with listening(runner, listener, connections):
             yield
-        finally:
-            server.close()
     finally:
         await runner.cleanup()
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    import socket
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from patter_core.config import Limits
 
@@ -33,8 +35,13 @@ class Connections:
     def __init__(self, limits: Limits) -> None:
         """Begin with none."""
         self.limits = limits
+        self.closed = False
         self._unproven: dict[asyncio.BaseTransport, Connection] = {}
         self._proven: dict[asyncio.BaseTransport, Connection] = {}
+
+    def close(self) -> None:
+        """Let nobody in any more: who was on the way is shown out. Those who are in stay."""
+        self.closed = True
 
     def add(self, transport: asyncio.BaseTransport, connection: Connection) -> None:
         """Somebody is at the door."""
@@ -93,6 +100,9 @@ class Connection(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         if not isinstance(transport, asyncio.Transport):
             raise TypeError("A door has stream sockets")
+        if self._connections.closed:
+            transport.abort()
+            return
         self._transport = transport
         self._begin(self._connections.limits.request_sec)
         self._inner.connection_made(transport)
@@ -122,7 +132,7 @@ class Connection(asyncio.Protocol):
         self._stop()
         if self._transport is not None:
             self._connections.remove(self._transport)
-        self._inner.connection_lost(exc)
+            self._inner.connection_lost(exc)
 
     def has_request(self) -> None:
         """A whole request is there: how long it takes from here on is ours to bound."""
@@ -157,11 +167,26 @@ class Connection(asyncio.Protocol):
         self.abort()
 
 
-async def listen(runner: web.AppRunner, listener: Any, connections: Connections) -> asyncio.Server:  # noqa: ANN401 - a socket, of whatever family
-    """Serve `runner`'s application on `listener`, every connection watched."""
-    server = runner.server
-    if server is None:
+@asynccontextmanager
+async def listening(
+    runner: web.AppRunner, listener: socket.socket, connections: Connections
+) -> AsyncGenerator[None]:
+    """Serve `runner`'s application on `listener`, every connection watched; closes `listener`."""
+    inner = runner.server
+    if inner is None:
         raise AssertionError("The runner is set up first")
-    return await asyncio.get_running_loop().create_server(
-        lambda: Connection(server(), connections), sock=listener, backlog=128
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: Connection(inner(), connections), sock=listener, backlog=128
     )
+    try:
+        yield
+    finally:
+        connections.close()
+        # Whom asyncio has let in a moment ago, it makes a connection of in its next turn; a server
+        # that is closed by then takes that for a mistake, and leaves the socket open.
+        loop.remove_reader(listener)
+        try:
+            await asyncio.sleep(0)
+        finally:
+            server.close()

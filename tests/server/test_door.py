@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import gc
 import json
 import os
+import socket
 import struct
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
+from aiohttp import web
 from twilio.request_validator import RequestValidator
 
 from patter import Limits
 from patter.simulator import Callee
+from patter_core.server.app import bind
+from patter_core.server.connections import Connections, listening
 from tests.calls.conftest import network, new_phone, new_tool, speed
 from tests.calls.kit import CALLEE, bounded, scripted
 
@@ -151,6 +156,22 @@ async def test_strangers_who_crowd_the_door_make_room_oldest_first(new_tool):
         crowd = [await stack.enter_async_context(knock(tool)) for _ in range(40)]
         assert await ended(crowd[0][0]) == b""
         await healthy(tool)
+
+
+async def test_who_comes_while_the_door_closes_is_shown_out():
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    listener = bind("127.0.0.1", 0)
+    async with listening(runner, listener, Connections(LIMITS)):
+        late = socket.create_connection(listener.getsockname())
+        # Two turns of the loop: it is found at the door, and is about to be let in.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    await runner.cleanup()
+    gc.collect()  # What was left open would be complained of here.
+    reader, writer = await asyncio.open_connection(sock=late)
+    assert await ended(reader) == b""
+    writer.close()
 
 
 async def test_a_call_goes_on_while_strangers_flood_the_door(network, tool):
