@@ -16,6 +16,7 @@ import orjson
 from aiohttp import web
 
 from patter_core.simulator.chat_rules import BadChat, check_chat
+from patter_core.simulator.loopback import on_loopback
 from patter_core.simulator.own_loop import OnOwnLoop, OwnLoop
 
 _PIECE = re.compile(r"\s*\S+|\s+$")
@@ -89,15 +90,10 @@ class ScriptedChatServer(OnOwnLoop):
     async def _serve(self, ready: Callable[[], None], stop: asyncio.Event) -> None:
         server = web.Server(self._answer, handler_cancellation=True, access_log=None)
         runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            host, port = runner.addresses[0][:2]
-            self._url = f"http://{host}:{port}/v1"
+        async with on_loopback(runner) as url:
+            self._url = f"{url}/v1"
             ready()
             await stop.wait()
-        finally:
-            await runner.cleanup()
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         if (request.method, request.path) != ("POST", "/v1/chat/completions"):

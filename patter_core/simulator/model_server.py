@@ -14,6 +14,7 @@ import orjson
 from aiohttp import web
 
 from patter_core.simulator.chat_server import ToolCall
+from patter_core.simulator.loopback import on_loopback
 from patter_core.simulator.own_loop import OnOwnLoop, OwnLoop
 
 if TYPE_CHECKING:
@@ -70,15 +71,10 @@ class ScriptedModelServer(OnOwnLoop):
             ]
         )
         runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=0.1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            host, port = runner.addresses[0][:2]
-            self._url = f"http://{host}:{port}"
+        async with on_loopback(runner) as url:
+            self._url = url
             ready()
             await stop.wait()
-        finally:
-            await runner.cleanup()
 
     # --- Anthropic ---------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from patter_core.simulator.audible import need_wheels
 from patter_core.simulator.exchange import Exchange, Switch
 from patter_core.simulator.faults import Faults
 from patter_core.simulator.leg import Leg, LegRecord
+from patter_core.simulator.loopback import on_loopback
 from patter_core.simulator.own_loop import OnOwnLoop, OwnLoop
 from patter_core.simulator.pace import Pace
 from patter_core.simulator.twilio.course import carry_until
@@ -261,16 +262,13 @@ class PhoneNetwork(OnOwnLoop):
         rest = Rest(self._requests)
         server = web.Server(rest.answer, handler_cancellation=True, access_log=None)
         runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=0.1)
-        await runner.setup()
         try:
-            site = web.TCPSite(runner, "127.0.0.1", self._port)
-            await site.start()
-            host, port = runner.addresses[0][:2]
-            self._url = f"http://{host}:{port}"
-            connector = aiohttp.TCPConnector(limit=0)
-            async with aiohttp.ClientSession(
-                connector=connector, ws_response_class=GatheringSocket
-            ) as http:
+            async with (
+                on_loopback(runner, self._port) as self._url,
+                aiohttp.ClientSession(
+                    connector=aiohttp.TCPConnector(limit=0), ws_response_class=GatheringSocket
+                ) as http,
+            ):
                 sender = WebhookSender(http, self.auth_token, pace, self._callbacks)
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(pace.run())
@@ -282,8 +280,6 @@ class PhoneNetwork(OnOwnLoop):
                     ready()
         except* _Stopped:
             pass
-        finally:
-            await runner.cleanup()
 
     async def _end_all_after(self, stop: asyncio.Event) -> None:
         await stop.wait()

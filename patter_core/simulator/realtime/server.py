@@ -10,6 +10,7 @@ from typing import Any, cast
 import orjson
 from aiohttp import WSMsgType, web
 
+from patter_core.simulator.loopback import on_loopback
 from patter_core.simulator.own_loop import OnOwnLoop, OwnLoop
 from patter_core.simulator.realtime.script import Answer, RealtimeReply
 from patter_core.simulator.realtime.session import Session
@@ -118,15 +119,10 @@ class ScriptedRealtimeServer(OnOwnLoop):
         app = web.Application()
         app.add_routes([web.get("/v1/realtime", self._connect)])
         runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.1, access_log=None)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            host, port = runner.addresses[0][:2]
-            self._url = f"http://{host}:{port}/v1"
+        async with on_loopback(runner) as url:
+            self._url = f"{url}/v1"
             ready()
             await stop.wait()
-        finally:
-            await runner.cleanup()
 
     async def _connect(self, request: web.Request) -> web.StreamResponse:
         if self._refuses is not None:
