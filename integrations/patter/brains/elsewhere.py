@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import weakref
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,6 +25,7 @@ class Elsewhere:
     def __init__(self) -> None:
         """Remember the running loop, if there is one."""
         self._guests = GuestLoops()
+        weakref.finalize(self, self._guests.stop)  # A brain is not closed; its thread goes with it.
         with suppress(RuntimeError):
             self._guests.adopt(asyncio.get_running_loop())
 
