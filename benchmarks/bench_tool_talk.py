@@ -160,10 +160,10 @@ def show(found: dict[str, list[float]]) -> None:
         for tool in ("no tool", *TOOLS):
             seconds = sorted(found[f"{tool} {kind}"])
             quiet, median = quartile(seconds), statistics.median(seconds)
-            late = seconds[int(len(seconds) * 0.9)]
+            late_ms = seconds[int(len(seconds) * 0.9)] * 1e3
             name = f"{kind}, {'no tool' if tool == 'no tool' else 'a tool that ' + tool}"
             print(
-                f"  {name:24}{len(seconds):4}{quiet * 1e3:9.2f}{median * 1e3:11.2f}{late * 1e3:9.2f}"
+                f"  {name:24}{len(seconds):4}{quiet * 1e3:9.2f}{median * 1e3:11.2f}{late_ms:9.2f}"
                 f"{quiet / usual[0]:7.2f}{median / usual[1]:10.2f}"
             )
 
