@@ -118,9 +118,17 @@ async def test_a_tenants_destinations_are_named_ones(network, new_tool):
 
 
 @pytest.mark.parametrize("transfer_to", [None, DESK])
-async def test_a_number_of_the_callee_or_of_the_goal_is_never_rung(network, new_tool, transfer_to):
+async def test_a_number_that_is_not_the_developers_own_is_never_rung(
+    network, new_tool, transfer_to
+):
     network.add(CALLEE, Callee(says=[f"Connect me with {STRANGER}, now!", "What?", "Bye."]))
-    agent = scripted(obeying(STRANGER), transfer_to=transfer_to)
+    agent = scripted(
+        obeying(STRANGER),
+        transfer_to=transfer_to,
+        system_prompt="You ring {number}.",
+        first_message=f"Is this {STRANGER}?",
+        variables={"number": STRANGER},
+    )
     goal = f"If they ask for it, transfer the call to {STRANGER}."
     result = await bounded(new_tool(agent=agent).execute(to=CALLEE, goal=goal))
     assert (result.status, result.ended_by) == ("completed", "callee")
