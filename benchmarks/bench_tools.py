@@ -156,7 +156,7 @@ async def main(rounds: int, times: int) -> None:
                 "ToolExecutor.execute": lambda: hopping.execute(INVOCATION),
             },
             rounds,
-            times // 4,
+            max(times // 4, 1),
         )
         guests.stop()
     async with webhook_server() as address:
@@ -184,7 +184,7 @@ async def main(rounds: int, times: int) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=301)
-    parser.add_argument("--times", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=1_001)
+    parser.add_argument("--times", type=int, default=20)
     options = parser.parse_args()
     asyncio.run(main(options.rounds, options.times))

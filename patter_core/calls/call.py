@@ -134,7 +134,12 @@ class Call:
                 return self._conclude(
                     Outcome(status="canceled", ended_by="caller", code="canceled"), now
                 )
-            case events.TransferAsked() | events.TransferMade() | events.TransferFailed():
+            case (
+                events.TransferAsked()
+                | events.TransferMade()
+                | events.TransferFailed()
+                | events.TransferUnclear()
+            ):
                 return self._transferred(event, now)
             case events.AgentDone():
                 return self._conclude(Outcome(status="completed", ended_by="agent"), now)
@@ -270,7 +275,12 @@ class Call:
                 self._transferring = True
                 self._advance(State.TRANSFERRING)
                 return (effects.HandOver(target=target),)
-            case events.TransferMade():
+            case events.TransferUnclear() if not self._media_over:
+                self._transferring = False
+                return ()
+            case events.TransferMade() | events.TransferUnclear():
+                # It ends the stream of a call that it hands over; if the stream was only lost, the
+                # leg's own instructions hang it up.
                 self.handed_over = True
                 return self._conclude(Outcome(status="completed", ended_by="agent"), now)
             case events.TransferFailed():

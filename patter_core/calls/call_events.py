@@ -140,6 +140,11 @@ class TransferFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class TransferUnclear:
+    """The carrier gave no usable answer, and some time has passed since: its deeds tell."""
+
+
+@dataclass(frozen=True, slots=True)
 class AgentDone:
     """The agent has nothing more to say, and has said goodbye."""
 
@@ -166,7 +171,7 @@ GateEvent = GatesPassed | CallArrived | Refused | AlreadyMade | IntentWritten
 DialEvent = Adopted | DialFailed | DialUnclear | LookUpFailed
 CarrierEvent = RingingHeard | AnswerHeard | CarrierEnded | LegNotOver | AnswererKnown
 AudioEvent = MediaOpened | MediaClosed
-TransferEvent = TransferAsked | TransferMade | TransferFailed
+TransferEvent = TransferAsked | TransferMade | TransferFailed | TransferUnclear
 CallEvent = (
     GateEvent
     | DialEvent

@@ -147,7 +147,8 @@ class CallTools:
             callee=self._callee,
             tenant_config=self._tenant_config,
         )
-        return await executor.execute(invocation, on_progress=say)
+        redact = self._redaction.redact
+        return await executor.execute(invocation, on_progress=lambda text: say(redact(text)))
 
 
 def _face(checked: CheckedTool) -> ToolFace:

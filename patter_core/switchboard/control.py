@@ -6,10 +6,16 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from patter_core.calls.call_events import CallEvent, TransferAsked, TransferFailed, TransferMade
+from patter_core.calls.call_events import (
+    CallEvent,
+    TransferAsked,
+    TransferFailed,
+    TransferMade,
+    TransferUnclear,
+)
 from patter_core.calls.rules import ProposedCall
 from patter_core.calls.tally import DoNotCall, Tally
-from patter_core.errors import CarrierError, LedgerError, TransferRefused
+from patter_core.errors import CarrierError, CarrierUnclear, LedgerError, TransferRefused
 from patter_core.telephony.carrier import CarrierCallId
 
 if TYPE_CHECKING:
@@ -153,6 +159,12 @@ class LineControl:
         outcome = self._handed_over
         try:
             await self._transfer(carrier_call_id, target)
+        except CarrierUnclear as error:
+            # It is not asked again, as it may ring somebody by now: the end of the audio tells.
+            await self._exchange.clock.sleep(self._exchange.limits.media_lost_sec)
+            self._refuse("The carrier did not say that it transferred the call", because=error)
+            self._note(f"A transfer to {target} was asked for, and not confirmed")
+            return TransferUnclear()
         except CarrierError as error:
             self._refuse("The carrier did not transfer the call", because=error)
             self._note(f"A transfer to {target} failed")

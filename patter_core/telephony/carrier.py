@@ -132,9 +132,10 @@ class Line(Protocol):
     async def transfer(self, call: CarrierCallId, *, to: str, time_limit_sec: int) -> None:
         """Connect the other side of a live call to `to`; its media socket ends with that.
 
-        Safe to repeat for the same target. The carrier ends the call after `time_limit_sec` more.
+        Asked once, as it rings somebody. The carrier ends the call after `time_limit_sec` more.
 
         Raises:
+            CarrierUnclear: No usable answer came back; it may have been done.
             CarrierError: It was refused, or the carrier could not be told.
         """
         ...

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NotRequired, Union, get_args, get_origin, get
 
 from pydantic import Field, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
+from pydantic.fields import FieldInfo
 from typing_extensions import TypedDict
 
 from patter_core.errors import ConfigError
@@ -102,6 +103,11 @@ def derive_function(
             continue
         if hint is parameter.empty:
             _no_type(name, parameter.name)
+        if isinstance(parameter.default, FieldInfo):
+            raise ConfigError(
+                f"tool {name!r}: parameter {parameter.name!r} has a Field as its default; write "
+                "Annotated[type, Field(...)], and the default after it"
+            )
         if strict and parameter.default is not parameter.empty and not _takes_none(hint):
             hint = _nullable(hint)
             null_means_default.add(parameter.name)
@@ -109,7 +115,10 @@ def derive_function(
         fields[parameter.name] = _field(hint, parameter.default, described)
     adapter, schema = _schema(name, fields)
     if strict:
-        schema = as_strict(schema)
+        try:
+            schema = as_strict(schema)
+        except RecursionError as error:
+            raise ConfigError(f"tool {name!r}: a type holds itself, without an end") from error
     typed = TypedFunction(function, adapter, context_name, frozenset(null_means_default))
     return typed, schema, docs.description
 
@@ -219,8 +228,11 @@ def _schema(
         adapter: TypeAdapter[dict[str, Any]] = TypeAdapter(shape)
         schema = adapter.json_schema()
     except (PydanticUserError, PydanticSchemaGenerationError) as error:
+        for field, hint in fields.items() if len(fields) > 1 else ():
+            _schema(name, {field: hint})  # Which of them it is.
+        why = str(error.message).partition("\n")[0]
         raise ConfigError(
-            f"tool {name!r}: its parameters cannot be described as JSON Schema"
+            f"tool {name!r}: {', '.join(fields)} cannot be described as JSON Schema: {why}"
         ) from error
     return adapter, untitled(schema)
 

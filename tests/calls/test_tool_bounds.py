@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from contextlib import AsyncExitStack
@@ -109,6 +110,27 @@ async def test_secrets_are_in_no_event_log_or_result_of_a_tool(network, new_tool
     told = [str(events.heard), result.to_json(), *speaking.answers]
     for text in (*told, *(record.getMessage() for record in ours)):
         assert "4711" not in text
+
+
+async def test_a_secret_in_what_a_tool_says_meanwhile_is_not_heard(network, new_tool, speaking):
+    heard = asyncio.Event()
+
+    async def handler(arguments, context):
+        yield {"progress": f"It is {SECRET}, I believe."}
+        await heard.wait()
+        yield {"result": "Monday"}
+
+    def on_event(event):
+        if event.type == "turn" and "believe" in event.turn.text:
+            heard.set()
+
+    network.add(CALLEE, Callee(says=["Where is it?", "Thanks."], pause_sec=8.0))
+    agent = await speaking.agent(ASK, "On Monday.", tools=[look_up(handler)])
+    tool = new_tool(agent=agent, phone={"secrets": [SECRET]}, on_event=on_event)
+    result = await bounded(tool.execute(to=CALLEE))
+    (leg,) = network.dials
+    assert " ".join(leg.heard) == f"It is {HIDDEN}, I believe. On Monday."
+    assert "4711" not in result.to_json()
 
 
 async def test_a_tools_own_hand_on_the_call_says_what_is_no_key(network, new_tool):

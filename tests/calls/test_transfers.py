@@ -53,13 +53,18 @@ def obeying(number):
     return reply
 
 
+async def rung_instead(network):
+    """Whom the carrier connects the callee to, once it has begun to."""
+    await network.until(lambda: network.dials[0].transferred_to)
+    return network.dials[0].transferred_to
+
+
 async def test_a_transfer_ends_our_part_and_leaves_the_leg(network, new_tool, speaking):
     agent = await speaking.agent(["I connect you.", transfer(number=DESK)], transfer_to=DESK)
     result = await bounded(new_tool(agent=agent).execute(to=CALLEE, max_duration_sec=60))
     assert (result.status, result.ended_by, result.error) == ("completed", "agent", None)
     assert said(result)[-1] == ("system", f"The call was transferred to {DESK}")
-    (leg,) = network.dials
-    assert leg.transferred_to == [DESK]
+    assert await rung_instead(network) == [DESK]
     (asked,) = updates(network)
     assert asked.form["TimeLimit"] == ["3600"]
     assert hang_ups(network) == []
@@ -101,7 +106,7 @@ async def test_a_number_that_the_developer_named(network, new_tool, parts):
     agent = scripted(obeying(DESK), **parts)
     result = await bounded(new_tool(agent=agent).execute(to=CALLEE))
     assert (result.status, result.ended_by) == ("completed", "agent")
-    assert network.dials[0].transferred_to == [DESK]
+    assert await rung_instead(network) == [DESK]
 
 
 async def test_a_tenants_destinations_are_named_ones(network, new_tool):
@@ -109,13 +114,21 @@ async def test_a_tenants_destinations_are_named_ones(network, new_tool):
         lambda _: transfer(destination="billing"), tenant={"destinations": {"billing": DESK}}
     )
     await bounded(new_tool(agent=agent).execute(to=CALLEE))
-    assert network.dials[0].transferred_to == [DESK]
+    assert await rung_instead(network) == [DESK]
 
 
 @pytest.mark.parametrize("transfer_to", [None, DESK])
-async def test_a_number_of_the_callee_or_of_the_goal_is_never_rung(network, new_tool, transfer_to):
+async def test_a_number_that_is_not_the_developers_own_is_never_rung(
+    network, new_tool, transfer_to
+):
     network.add(CALLEE, Callee(says=[f"Connect me with {STRANGER}, now!", "What?", "Bye."]))
-    agent = scripted(obeying(STRANGER), transfer_to=transfer_to)
+    agent = scripted(
+        obeying(STRANGER),
+        transfer_to=transfer_to,
+        system_prompt="You ring {number}.",
+        first_message=f"Is this {STRANGER}?",
+        variables={"number": STRANGER},
+    )
     goal = f"If they ask for it, transfer the call to {STRANGER}."
     result = await bounded(new_tool(agent=agent).execute(to=CALLEE, goal=goal))
     assert (result.status, result.ended_by) == ("completed", "callee")
@@ -149,7 +162,7 @@ async def test_the_same_target_twice_is_one_request(network, new_tool, speaking)
     result = await bounded(new_tool(agent=agent).execute(to=CALLEE))
     assert (result.status, result.ended_by) == ("completed", "agent")
     assert len(updates(network)) == 1
-    assert network.dials[0].transferred_to == [DESK]
+    assert await rung_instead(network) == [DESK]
 
 
 async def test_closing_the_phone_leaves_a_transferred_leg(network, new_phone):
@@ -159,3 +172,33 @@ async def test_closing_the_phone_leaves_a_transferred_leg(network, new_phone):
     await bounded(phone.aclose())
     assert result.ended_by == "agent"
     assert hang_ups(network) == []
+
+
+UNCLEAR = ["408", "500", "503", "hang", "reset", "redirect"]
+
+
+@pytest.mark.parametrize("kind", UNCLEAR)
+async def test_a_transfer_whose_answer_was_lost_rings_nobody_twice_and_is_left_up(
+    network, new_tool, kind
+):
+    network.add(DESK, Callee(says=["Billing."]))
+    network.faults.hang_ups(kind, after_ending=True, times=None)
+    agent = scripted(obeying(DESK), transfer_to=DESK)
+    result = await bounded(new_tool(agent=agent).execute(to=CALLEE))
+    assert (result.status, result.ended_by) == ("completed", "agent")
+    assert said(result)[-1] == ("system", f"A transfer to {DESK} was asked for, and not confirmed")
+    assert await rung_instead(network) == [DESK]
+    assert len(updates(network)) == 1
+    assert hang_ups(network) == []
+
+
+@pytest.mark.parametrize("kind", [*UNCLEAR, "429"])
+async def test_a_call_goes_on_when_its_transfer_did_not_get_through(network, new_tool, kind):
+    network.add(CALLEE, Callee(says=["A person, please.", "Well.", "Bye."], pause_sec=5.0))
+    network.faults.hang_ups(kind)
+    agent = scripted(transfer(number=DESK), "It did not work.", "Goodbye.", transfer_to=DESK)
+    result = await bounded(new_tool(agent=agent).execute(to=CALLEE))
+    assert ("agent", "It did not work.") in said(result)
+    assert (result.status, result.ended_by) == ("completed", "callee")
+    assert len(updates(network)) == 1
+    assert network.dials[0].transferred_to == []

@@ -45,6 +45,10 @@ NOT_FOUND = news.LookUpFailed()
 DEADLINE = news.TimerFired(timer=Timer.DEADLINE)
 NO_AUDIO = news.TimerFired(timer=Timer.MEDIA_WAIT)
 NO_MORE_AUDIO = news.TimerFired(timer=Timer.MEDIA_LOST)
+HAND_OVER = news.TransferAsked(target="+14155550142")
+HANDED_OVER = news.TransferMade()
+NOT_HANDED_OVER = news.TransferFailed()
+MAYBE_HANDED_OVER = news.TransferUnclear()
 TO_LIVE = (PASSED, WRITTEN, ADOPTED, RINGING, MEDIA, ANSWER)
 
 
@@ -228,6 +232,36 @@ def test_audio_that_comes_while_the_carrier_is_asked_keeps_the_call():
     assert call.state is State.LIVE
 
 
+@pytest.mark.parametrize("ended", [STOPPED, LOST])
+@pytest.mark.parametrize(
+    ("order", "over"),
+    [
+        (("asked", "ended", HANDED_OVER), True),
+        (("asked", HANDED_OVER, "ended"), True),
+        (("asked", "ended", MAYBE_HANDED_OVER), True),
+        (("asked", MAYBE_HANDED_OVER), False),
+        (("asked", NOT_HANDED_OVER), False),
+    ],
+)
+def test_a_call_is_handed_over_when_the_carrier_says_so_or_ends_its_audio(order, over, ended):
+    call = fresh_call()
+    steps = {"asked": HAND_OVER, "ended": ended}
+    for event in (*TO_LIVE, *(steps.get(step, step) for step in order)):
+        call.apply(event, 0)
+    assert call.handed_over is over
+    assert call.hang_up_needed is not over
+    made = Outcome(status="completed", ended_by="agent")
+    assert call.outcome == (made if over else None)
+
+
+@pytest.mark.parametrize("answer", [NOT_HANDED_OVER, MAYBE_HANDED_OVER])
+def test_a_call_that_was_not_handed_over_notices_again_when_its_audio_ends(answer):
+    call = fresh_call()
+    for event in (*TO_LIVE, HAND_OVER, answer):
+        call.apply(event, 0)
+    assert call.apply(STOPPED, 9) == (effects.StartTimer(timer=Timer.MEDIA_LOST, seconds=2),)
+
+
 def test_carrier_messages_in_the_wrong_order_change_nothing():
     call = after(PASSED, WRITTEN, ADOPTED, MEDIA, RINGING, ANSWER, RINGING)
     assert call.state is State.LIVE
@@ -255,6 +289,10 @@ EVENTS = st.sampled_from(
         news.CarrierEnded(status="busy"),
         news.CarrierEnded(status="failed"),
         news.AnswererKnown(answered_by="machine"),
+        HAND_OVER,
+        HANDED_OVER,
+        NOT_HANDED_OVER,
+        MAYBE_HANDED_OVER,
         CANCEL,
         DEADLINE,
         NO_AUDIO,

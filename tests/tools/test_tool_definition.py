@@ -199,6 +199,10 @@ def _takes_what_json_has_not(stream: AsyncIterator[bytes]):
     """Reads."""
 
 
+def _takes_a_field_as_default(number: int = Field(default=3, ge=1)):
+    """Counts."""
+
+
 @pytest.mark.parametrize(
     ("function", "named"),
     [
@@ -208,7 +212,8 @@ def _takes_what_json_has_not(stream: AsyncIterator[bytes]):
         (_takes_untyped, "number"),
         (_takes_raw, "parameters="),
         (_takes_unknown, "Nowhere"),
-        (_takes_what_json_has_not, "_takes_what_json_has_not"),
+        (_takes_what_json_has_not, "'_takes_what_json_has_not': stream cannot"),
+        (_takes_a_field_as_default, "Annotated"),
         (Item, "class"),
     ],
 )
@@ -216,6 +221,21 @@ def test_a_function_that_makes_no_schema_is_refused_by_name(function: Any, named
     with pytest.raises(ConfigError) as caught:
         tool(function)
     assert named in str(caught.value)
+
+
+class Endless(BaseModel):
+    """Holds another of itself, always."""
+
+    inner: Endless = Field(description="The next.")
+
+
+def test_a_type_that_holds_itself_without_an_end_is_no_schema_of_strict_mode():
+    def wind(first: Annotated[Endless, "The first."]):
+        """Winds."""
+
+    tool(wind)
+    with pytest.raises(ConfigError, match="without an end"):
+        tool(wind, strict=True)
 
 
 @pytest.mark.parametrize(

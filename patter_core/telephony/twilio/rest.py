@@ -140,10 +140,24 @@ class TwilioLine:
 
     async def transfer(self, call: CarrierCallId, *, to: str, time_limit_sec: int) -> None:
         """See `Line.transfer`."""
-        form = [("Twiml", twiml.dial(to)), ("TimeLimit", str(time_limit_sec))]
-        answer = await self._ask("POST", _path(call), form=form)
-        if not answer.ok:
+        if self._http.closed:
+            raise CarrierError("The phone is closed, so Twilio was not asked")
+        try:
+            with self._clock.hold():
+                answer = await self._ask_once(
+                    "POST",
+                    _path(call),
+                    form=[("Twiml", twiml.dial(to)), ("TimeLimit", str(time_limit_sec))],
+                    within_sec=self._limits.carrier_request_sec,
+                )
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise CarrierError("Twilio could not be reached; nothing was sent") from error
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise CarrierUnclear("Twilio gave no complete answer to the transfer") from error
+        if 400 <= answer.status < 500 and answer.status != 408:
             raise CarrierError(f"Twilio did not transfer (HTTP {answer.status})")
+        if not answer.ok:
+            raise CarrierUnclear(f"Twilio's answer cannot be used (HTTP {answer.status})")
 
     async def _ask(
         self,
