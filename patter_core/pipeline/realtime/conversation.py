@@ -90,6 +90,7 @@ class RealtimeConversation:
             interrupt=self._interrupt,
             transcribed=transcribed,
         )
+        self._redact = plan.redaction.redact
         self._tools = ToolTurns(plan.tools, self, most_rounds=plan.turns.tool_rounds)
         self._upstream = Upstream()
         self._group: asyncio.TaskGroup | None = None
@@ -152,7 +153,7 @@ class RealtimeConversation:
         if self._ending.reason is None:
             self._interrupt()
             self._ending.leave_message(reason)
-            self.responses.say_only(text)
+            self.responses.say_only(self._redact(text))
             self._close_detection()
             self._ask_next()
 
@@ -201,7 +202,7 @@ class RealtimeConversation:
     def say_for(self, owner: object, text: str) -> None:
         """Have `text` said on behalf of `owner`, unless it is forgotten before that."""
         if text.strip():
-            self.responses.say(text, owner=owner)
+            self.responses.say(self._redact(text), owner=owner)
             self._ask_next()
 
     def forget(self, owner: object) -> None:
@@ -414,7 +415,7 @@ class RealtimeConversation:
 
     def _greet_when_due(self) -> None:
         if self._opening.due(self.speech.now_ms, callee_spoke=self._callee.spoke):
-            self.responses.say(self._opening.words, owner=_GREETING, first=True)
+            self.responses.say(self._redact(self._opening.words), owner=_GREETING, first=True)
 
     def _mind_the_time(self) -> None:
         now_ms = self.speech.now_ms
