@@ -112,17 +112,19 @@ class RealtimeConversation:
     def lost(self) -> None:
         """The connection is gone, and everything that was under way on it."""
         self._upstream.lost()
-        self._delivery.lost()
+        half_said = self._delivery.lost()
         self._items.settle_agents(except_for=self._delivery.under_way(cut=False))
         self._items.settle_users()
         asked = self.responses.lost()
-        greeted = self.speech.started_ms is not None
-        words = asked.words if asked is not None else None
-        if asked is not None and words is not None and not (asked.owner is _GREETING and greeted):
-            self.responses.say(words, owner=asked.owner, first=True)
+        if asked is not None and asked.words is not None:
+            # What was to be said word for word is said again, but a greeting is not begun twice.
+            greeted = asked.owner is _GREETING and self.speech.started_ms is not None
+            if not greeted:
+                self.responses.say(asked.words, owner=asked.owner, first=True)
+                half_said = False
         if self._callee.recent.lost(self.speech.now_ms):
             return  # The next connection hears it again, and answers.
-        if self._items.awaits_answer and not self._tools.running:
+        if (half_said or self._items.awaits_answer) and not self._tools.running:
             self.responses.reply()
 
     # --- the call ----------------------------------------------------------------------------

@@ -97,11 +97,13 @@ class Delivery:
         """Whether the service has more of this item than was heard."""
         return not heard.whole and heard.item_id in self._here
 
-    def lost(self) -> None:
-        """The connection is gone: nothing more comes of what was under way."""
+    def lost(self) -> bool:
+        """The connection is gone; whether that broke off what was being said."""
+        half_said = self.speech.unended
         self.play(self.speech.end_all())
         self._here.clear()
         self._dropped.clear()
+        return half_said
 
     def under_way(self, *, cut: bool) -> dict[str, Turn]:
         """The turns that are being heard, by item: as far as they were if `cut`, else as meant."""
