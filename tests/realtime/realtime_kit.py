@@ -12,6 +12,7 @@ from openai.types.realtime import RealtimeClientEventParam
 from pydantic import TypeAdapter
 
 from patter_core.audio.frames import SILENT_FRAME
+from patter_core.calls.redaction import Redaction
 from patter_core.errors import ProviderError
 from patter_core.pipeline.plan import SessionPlan
 from patter_core.pipeline.realtime.engine import OpenAIRealtime
@@ -144,7 +145,7 @@ class Line(InProcessLine):
 
 @contextlib.asynccontextmanager
 async def conversation(
-    server, *, greeting="", instructions="Be kind.", tools=None, turns=None, **options
+    server, *, greeting="", instructions="Be kind.", tools=None, turns=None, secrets=(), **options
 ):
     plan = SessionPlan(
         call_id="call",
@@ -152,6 +153,7 @@ async def conversation(
         greeting=greeting,
         tools=tools,
         turns=turns or TurnSettings(silence_prompt_sec=0),
+        redaction=Redaction(tuple(secrets)),
     )
     async with resources() as lent, engine(server, **options).open(plan, lent) as session:
         line = Line(session, server)

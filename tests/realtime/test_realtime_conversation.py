@@ -356,6 +356,16 @@ async def test_whoever_speaks_is_not_taken_for_silent_though_nobody_writes_it_do
         assert over(line) == []
 
 
+async def test_no_secret_is_given_to_the_service_to_say(new_server):
+    server = await new_server()
+    async with conversation(server, greeting="It is 4711.", secrets=["4711"]) as line:
+        await line.until_quiet()
+        line.session.say("As I said: 47-11.")
+        await line.until_quiet()
+        assert [text for _, text in line.said] == ["It is [redacted].", "As I said: [redacted]."]
+        assert not any("4711" in str(ask) or "47-11" in str(ask) for ask in asks(server))
+
+
 def over(line):
     return [event for event in line.events if isinstance(event, ConversationOver)]
 

@@ -181,6 +181,43 @@ async def test_what_an_interrupted_response_asked_for_is_answered_and_not_done(n
         assert server.refusals == []
 
 
+async def test_a_request_that_was_cut_short_is_answered_and_not_done(new_server):
+    script = [
+        {"tool_calls": [ToolCall("a", {"x": 1}), ToolCall("a", {"x": 2})], "incomplete": True},
+        "Once more, then.",
+    ]
+    server = await new_server(script)
+    tools = Tools({"a": lambda _arguments, _say: "A"})
+    async with conversation(server, tools=tools) as line:
+        await line.says("Do it.")
+        await line.until_quiet()
+        (asked,) = tools.asked
+        assert json.loads(asked.arguments) == {"x": 1}
+        told = [output for output in outputs(server) if output != "A"]
+        assert [json.loads(output)["error"] for output in told] == ["incomplete_request"]
+        assert line.said[-1] == ("agent", "Once more, then.")
+        assert server.refusals == []
+
+
+async def test_a_tool_outlives_the_connection_on_which_it_was_asked_for(new_server):
+    gate = Gate("found")
+    server = await new_server([ToolCall("find"), "Found it."])
+    tools = Tools({"find": gate})
+    async with conversation(server, tools=tools) as line:
+        await line.says("Find it.")
+        await line.until(lambda: tools.asked)
+        server.hang_up()
+        await came(lambda: server.connections == 2 and server.live == 1)
+        line.forget_what_was_sent()
+        await line.frames(5)
+        assert tools.cancelled == []
+        gate.open.set()
+        await line.until_quiet()
+        assert outputs(server) == ["found"]
+        assert line.said == [("user", "Find it."), ("agent", "Found it.")]
+        assert server.refusals == []
+
+
 async def test_the_end_of_the_call_ends_tools_and_answers_them(new_server):
     server = await new_server([ToolCall("find")])
     tools = Tools({"find": Gate()})

@@ -18,6 +18,7 @@ from patter_core.simulator import ToolCall
 from tests.pipeline.in_process_line import resources
 from tests.realtime.realtime_kit import Tools, asks, came, conversation, ends_with, engine, of_type
 
+LONG = "This is a rather long sentence, which nobody will ever want to hear to its very end."
 PLAN = SessionPlan(call_id="call", instructions="Be kind.")
 
 
@@ -127,6 +128,82 @@ async def test_a_lost_connection_is_made_again_with_the_conversation_so_far(new_
         texts = [item["content"][0]["text"] for item in again if item["type"] == "message"]
         assert texts[:3] == ["Hi.", "First?", "One."]
         assert line.session.metrics()["reconnections"] == 1
+        assert not line.running.done()
+
+
+async def test_what_was_half_said_when_the_connection_broke_is_gone_on_with(new_server):
+    def script(view):
+        begun = view["items"][-1].get("role") == "assistant"
+        return "To go on: it is open until nine." if begun else LONG
+
+    server = await new_server(script)
+    async with conversation(server, greeting="Hi.") as line:
+        await line.until_quiet()
+        server.spoil("disconnect", len(server.sent) + 20)
+        await line.says("When are you open?")
+        await came(lambda: server.connections == 2)
+        line.forget_what_was_sent()
+        await line.until_quiet()
+        half, rest = [text for role, text in line.said if role == "agent"][1:]
+        assert LONG.startswith(half)
+        assert 0 < len(half) < len(LONG)
+        assert rest == "To go on: it is open until nine."
+
+
+async def test_words_that_were_half_said_are_said_again_and_nothing_else(new_server):
+    server = await new_server(["Never said."])
+    async with conversation(server) as line:
+        server.spoil("disconnect", 20)
+        line.session.say(LONG)
+        await came(lambda: server.connections == 2)
+        line.forget_what_was_sent()
+        await line.until_quiet()
+        half, whole = [text for _, text in line.said]
+        assert LONG.startswith(half)
+        assert whole == LONG
+
+
+async def test_a_greeting_that_was_half_said_is_gone_on_with(new_server):
+    server = await new_server(["As I said."])
+    server.spoil("disconnect", 20)
+    async with conversation(server, greeting=LONG) as line:
+        await came(lambda: server.connections == 2)
+        line.forget_what_was_sent()
+        await line.until_quiet()
+        half, rest = [text for _, text in line.said]
+        assert LONG.startswith(half)
+        assert rest == "As I said."
+        await line.says("Well?")
+        await line.until_quiet()
+        assert server.refusals == []
+
+
+async def test_what_was_said_to_its_end_is_not_gone_on_with(new_server):
+    server = await new_server(["We are.", "Never said."])
+    async with conversation(server) as line:
+        server.spoil("disconnect", "response.done")
+        await line.says("Are you open?")
+        await came(lambda: server.connections == 2)
+        line.forget_what_was_sent()
+        await line.until_quiet()
+        await line.frames(50)
+        assert line.said == [("user", "Are you open?"), ("agent", "We are.")]
+
+
+async def test_a_connection_that_is_lost_again_much_later_is_made_again(new_server):
+    server = await new_server(lambda view: f"Answer to {view['said'][-1]}")
+    async with conversation(server) as line:
+        for lost in range(1, 4):
+            server.hang_up()
+            await came(lambda lost=lost: server.connections == lost + 1 and server.live == 1)
+            line.forget_what_was_sent()
+            await line.says(f"Question {lost}?")
+            await line.until_quiet()
+            assert line.said[-1] == ("agent", f"Answer to Question {lost}?")
+            for _ in range(1_000):  # Twenty seconds.
+                line.frame()
+            await line.calm()
+        assert line.session.metrics()["reconnections"] == 3
         assert not line.running.done()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -24,7 +24,7 @@ from patter_core.errors import ConfigError, ProviderError
 from patter_core.telephony.twilio.account import Twilio
 from tests.calls.kit import OTHER_CALLEE, PHONE, bounded
 from tests.calls.speaking import KINDS, Speaking
-from tests.realtime.realtime_kit import came, of_type
+from tests.realtime.realtime_kit import came, check_client_events, of_type
 
 
 @pytest.fixture(params=KINDS)
@@ -42,6 +42,14 @@ def phone(tmp_path):
         carrier=account, phone_number=PHONE, webhook_url="calls.example.com", ledger=ledger
     )
     assert not ledger.exists()
+
+
+@contextmanager
+def service(script=(), **options):
+    """A scripted Realtime service; in the end it was sent nothing but what the protocol has."""
+    with ScriptedRealtimeServer(script, **options) as server:
+        yield server
+    check_client_events(server.received)
 
 
 class Screen:
@@ -170,7 +178,7 @@ async def test_quit_ends_it(phone, speaking):
 
 
 async def test_the_goal_and_the_first_message_are_those_of_the_call(phone):
-    with ScriptedRealtimeServer(["Yes."]) as server:
+    with service(["Yes."]) as server:
         engine = OpenAIRealtime(base_url=server.base_url, api_key="sk-test")
         agent = phone.agent(engine=engine, system_prompt="Be kind.", first_message="Hello.")
         shown, _ = await talk(phone, agent, "Hm?", goal="Book a table", first_message="Hi.")
@@ -184,7 +192,7 @@ async def test_the_goal_and_the_first_message_are_those_of_the_call(phone):
 
 
 async def test_strict_is_withdrawn_in_writing_too(phone):
-    with ScriptedRealtimeServer([ToolCall("find_order", {"order_id": "A"}), "There."]) as server:
+    with service([ToolCall("find_order", {"order_id": "A"}), "There."]) as server:
         engine = OpenAIRealtime(base_url=server.base_url, api_key="sk-test")
         strict = replace(find_order, strict=True)
         shown, _ = await talk(phone, {"engine": engine, "tools": [strict]}, "Find it.")
@@ -214,7 +222,7 @@ async def test_whoever_reads_may_block_or_be_awaited(phone):
 
 
 async def test_an_answer_that_failed_can_be_asked_for_again(phone):
-    with ScriptedRealtimeServer([{"error": "rate_limit_exceeded"}, "Here I am."]) as server:
+    with service([{"error": "rate_limit_exceeded"}, "Here I am."]) as server:
         engine = OpenAIRealtime(base_url=server.base_url, api_key="sk-test")
         shown, _ = await talk(phone, {"engine": engine}, "Hello?", "Hello?")
         assert shown == ["(No answer: openai-realtime: too many requests)", "Agent: Here I am."]
@@ -223,7 +231,7 @@ async def test_an_answer_that_failed_can_be_asked_for_again(phone):
 @pytest.mark.parametrize("kind", ["disconnect", "close", "stall"])
 @pytest.mark.parametrize("at", ["session.updated", "response.created", "response.done"])
 async def test_a_service_that_goes_away_is_an_error(phone, kind, at):
-    with ScriptedRealtimeServer(["Yes."]) as server:
+    with service(["Yes."]) as server:
         server.spoil(kind, at)
         engine = OpenAIRealtime(
             base_url=server.base_url, api_key="sk-test", open_sec=0.3, stall_sec=0.3
@@ -234,7 +242,7 @@ async def test_a_service_that_goes_away_is_an_error(phone, kind, at):
 
 
 async def test_a_refused_key_is_an_error(phone):
-    with ScriptedRealtimeServer(refuses=401) as server:
+    with service(refuses=401) as server:
         engine = OpenAIRealtime(base_url=server.base_url, api_key="sk-test")
         with pytest.raises(ProviderError, match="key was refused"):
             await talk(phone, {"engine": engine}, "Hello?")
@@ -262,7 +270,7 @@ async def test_cancelling_it_leaves_nothing_behind(phone):
         waiting.set()
         await asyncio.Event().wait()
 
-    with ScriptedRealtimeServer() as server:
+    with service() as server:
         engine = OpenAIRealtime(base_url=server.base_url, api_key="sk-test")
         before = len(asyncio.all_tasks())
         talking = asyncio.create_task(phone.test({"engine": engine}, read=read, write=print))

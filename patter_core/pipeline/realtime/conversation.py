@@ -6,22 +6,21 @@ goes on with another.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, assert_never
 
 from patter_core.audio.dtmf import tones
-from patter_core.audio.frames import BYTES_PER_MS
 from patter_core.pipeline.realtime import events, wire
+from patter_core.pipeline.realtime.callee import Callee
 from patter_core.pipeline.realtime.delivery import Delivery
 from patter_core.pipeline.realtime.detection import Detection
 from patter_core.pipeline.realtime.ending import Ending
 from patter_core.pipeline.realtime.failures import Failures
 from patter_core.pipeline.realtime.items import Items
 from patter_core.pipeline.realtime.opening import Opening
-from patter_core.pipeline.realtime.recent import RecentAudio
 from patter_core.pipeline.realtime.responses import Responses
 from patter_core.pipeline.realtime.silence import REASON, Silence
 from patter_core.pipeline.realtime.tools import ToolTurns
+from patter_core.pipeline.realtime.upstream import Upstream
 from patter_core.pipeline.session import ClearAudio, ConversationOver, TurnFinished, VoiceEvent
 
 if TYPE_CHECKING:
@@ -72,7 +71,6 @@ class RealtimeConversation:
         self.responses = Responses()
         self._encoding = encoding
         self._meter = meter
-        self._transcribed_at_all = transcribed
         self._opening = Opening(plan.turns, plan.greeting)
         self.detection = Detection(detection, self._opening)
         self._ending = Ending()
@@ -82,46 +80,51 @@ class RealtimeConversation:
             lead_ms=plan.lead_ms, encoding=encoding, wish=lambda wish: self.emit(wish)
         )
         self.speech = self._delivery.speech
+        self._callee = Callee(
+            items=self._items,
+            responses=self.responses,
+            detection=self.detection,
+            opening=self._opening,
+            silence=self._silence,
+            meter=meter,
+            interrupt=self._interrupt,
+            transcribed=transcribed,
+        )
+        self._redact = plan.redaction.redact
         self._tools = ToolTurns(plan.tools, self, most_rounds=plan.turns.tool_rounds)
-        self._send: Callable[[str], None] | None = None
+        self._upstream = Upstream()
         self._group: asyncio.TaskGroup | None = None
-        self._recent = RecentAudio()
-        self._began_ms = 0  # When this connection's audio began.
-        self._callee_spoke = False
-        self._replied = False  # The model has said something since the callee spoke last.
         self._failures = Failures(self.responses, call_id=plan.call_id)
         self._mind_ms = 0
-        self._keys: deque[bytes] = deque()
-        self._keys_pressed = 0
 
     # --- the connection ----------------------------------------------------------------------
 
     def attach(self, send: Callable[[str], None]) -> None:
         """There is a connection, configured with `detection.wanted` as it is now."""
-        self._send = send
+        self._upstream.attach(send)
         self.detection.in_force()
-        self._began_ms = self.speech.now_ms
         for item in self._items.again(self._delivery.under_way(cut=False)):
-            send(wire.create_item(item))
-        if missed := self._recent.take_missed():
-            self._began_ms -= len(missed) // BYTES_PER_MS
-            send(wire.append_audio(self._encoding.to_service(missed)))
+            self._upstream.item(item)
+        if missed := self._callee.take_missed(self.speech.now_ms):
+            self._upstream.audio(self._encoding.to_service(missed))
         self._ask_next()
 
     def lost(self) -> None:
         """The connection is gone, and everything that was under way on it."""
-        self._send = None
-        self._delivery.lost()
+        self._upstream.lost()
+        half_said = self._delivery.lost()
         self._items.settle_agents(except_for=self._delivery.under_way(cut=False))
         self._items.settle_users()
         asked = self.responses.lost()
-        greeted = self.speech.started_ms is not None
-        words = asked.words if asked is not None else None
-        if asked is not None and words is not None and not (asked.owner is _GREETING and greeted):
-            self.responses.say(words, owner=asked.owner, first=True)
-        if self._recent.lost(self.speech.now_ms):
+        if asked is not None and asked.words is not None:
+            # What was to be said word for word is said again, but a greeting is not begun twice.
+            greeted = asked.owner is _GREETING and self.speech.started_ms is not None
+            if not greeted:
+                self.responses.say(asked.words, owner=asked.owner, first=True)
+                half_said = False
+        if self._callee.recent.lost(self.speech.now_ms):
             return  # The next connection hears it again, and answers.
-        if self._items.awaits_answer and not self._tools.running:
+        if (half_said or self._items.awaits_answer) and not self._tools.running:
             self.responses.reply()
 
     # --- the call ----------------------------------------------------------------------------
@@ -141,7 +144,7 @@ class RealtimeConversation:
         A model that asked for it without a word is asked once more, for its goodbye.
         """
         if self._ending.reason is None:
-            wordless = self._tools.running and not self._replied
+            wordless = self._tools.running and not self._callee.answered
             self._ending.begin(reason, answer_owed=self.responses.owed, goodbye_due=wordless)
             self.responses.stop()
             self._close_detection()
@@ -152,13 +155,13 @@ class RealtimeConversation:
         if self._ending.reason is None:
             self._interrupt()
             self._ending.leave_message(reason)
-            self.responses.say_only(text)
+            self.responses.say_only(self._redact(text))
             self._close_detection()
             self._ask_next()
 
     def send_digits(self, digits: str) -> None:
         """See `VoiceSession.send_digits`."""
-        self._keys.append(tones(digits))
+        self._delivery.keys.append(tones(digits))
         self._press_keys()
 
     def end(self) -> None:
@@ -170,10 +173,11 @@ class RealtimeConversation:
 
     def hear_audio(self, audio: bytes) -> None:
         """See `VoiceSession.hear_audio`."""
-        if self._send is not None and not self._ending.to_a_machine:
-            self._send(wire.append_audio(self._encoding.to_service(audio)))
+        connected = self._upstream.connected
+        if connected and not self._ending.to_a_machine:
+            self._upstream.audio(self._encoding.to_service(audio))
             self._meter.hear(audio)
-        self._recent.add(audio, missed=self._send is None)
+        self._callee.recent.add(audio, missed=not connected)
         speech = self.speech
         for wish in speech.hear(len(audio)):
             self.emit(wish)
@@ -200,7 +204,7 @@ class RealtimeConversation:
     def say_for(self, owner: object, text: str) -> None:
         """Have `text` said on behalf of `owner`, unless it is forgotten before that."""
         if text.strip():
-            self.responses.say(text, owner=owner)
+            self.responses.say(self._redact(text), owner=owner)
             self._ask_next()
 
     def forget(self, owner: object) -> None:
@@ -210,8 +214,7 @@ class RealtimeConversation:
     def tool_answered(self, call_id: str, output: str) -> None:
         """Give a tool's answer to the model."""
         self._items.output(call_id, output)
-        if self._send is not None:
-            self._send(wire.create_item(wire.output_item(call_id, output)))
+        self._upstream.item(wire.output_item(call_id, output))
 
     def tools_answered(self, *, more: bool) -> None:
         """Everything that a response asked for is answered; `more`: it may ask for more."""
@@ -230,6 +233,7 @@ class RealtimeConversation:
         Raises:
             ProviderError: It cannot go on.
         """
+        now_ms = self.speech.now_ms
         match event:
             case events.AudioDelta():
                 self._audio(event)
@@ -238,17 +242,18 @@ class RealtimeConversation:
             case events.TextDone(item_id=item_id, text=text):
                 self._delivery.all_words(item_id, text)
             case events.SpeechStarted():
-                self._speech_started(event)
+                self._callee.speech_started(event, now_ms)
+                self._tools.callee_spoke()
             case events.SpeechStopped():
-                self._speech_stopped()
+                self._callee.speech_stopped(now_ms)
             case events.Committed():
-                self._committed(event)
+                self._callee.committed(event, now_ms)
             case events.ItemAdded():
                 self._item_added(event)
             case events.TranscriptionDelta(item_id=item_id, text=text):
-                self._items.user_words(item_id, text, self.speech.now_ms, all_of_them=False)
+                self._items.user_words(item_id, text, now_ms, all_of_them=False)
             case events.Transcribed():
-                self._transcribed(event)
+                self._callee.transcribed(event, now_ms)
             case events.ResponseCreated():
                 self._response_created(event)
             case events.OutputDone(response_id=response_id, item_id=item_id):
@@ -256,7 +261,7 @@ class RealtimeConversation:
             case events.ResponseDone():
                 self._response_done(event)
             case events.Fault():
-                self._failures.objection(event, self.speech.now_ms)
+                self._failures.objection(event, now_ms)
             case events.SessionUpdated():
                 self.detection.in_force()
             case events.RateLimits(remaining=remaining):
@@ -266,28 +271,10 @@ class RealtimeConversation:
             case _:
                 assert_never(event)
         self._ask_next()
-        if self._keys:
+        if self._delivery.keys:
             self._press_keys()
         if self._ending.reason is not None:
             self._see_whether_over()
-
-    def _speech_started(self, event: events.SpeechStarted) -> None:
-        now_ms = self.speech.now_ms
-        lets_pass = self._opening.lets_pass(event.item_id, now_ms)
-        if not lets_pass:
-            # Before anything else: the agent must not talk over the callee.
-            self._interrupt()
-            self.responses.callee_speaks = True
-        self.responses.owed = False
-        self._callee_spoke, self._replied = True, False
-        self._meter.speech_began()
-        self._silence.callee_spoke()
-        self._tools.callee_spoke()
-        # The audio that the service takes along from before the first sound is no speech.
-        heard_ms = event.audio_start_ms + self.detection.takes_along_ms
-        began_ms = min(self._began_ms + heard_ms, now_ms)
-        self._items.user_began(event.item_id, max(0, began_ms))
-        self._recent.speech_began(max(0, began_ms))
 
     def _interrupt(self) -> None:
         if not self.speech.silent:
@@ -305,45 +292,21 @@ class RealtimeConversation:
         self._items.tell_finished(self.speech.now_ms)
 
     def _cut_item(self, heard: HeardItem) -> None:
-        if self._delivery.can_be_cut(heard) and self._send is not None:
-            self._send(wire.truncate_item(heard.item_id, heard.heard_ms))
+        if self._delivery.can_be_cut(heard):
+            self._upstream.truncate(heard.item_id, heard.heard_ms)
         self._settle_agent(heard, cut=not heard.whole)
-
-    def _speech_stopped(self) -> None:
-        self.responses.callee_speaks = False
-        self.detection.speech_stopped()
-        self.responses.owed = self.detection.answers_this
-        self._meter.speech_stopped(self.speech.now_ms)
-
-    def _committed(self, event: events.Committed) -> None:
-        self._items.user_finished(event.item_id, event.previous_item_id, self.speech.now_ms)
-        if not self._transcribed_at_all:
-            self._silence.callee_said_something()
-        if not self.detection.answers_this and not self._opening.answers(event.item_id):
-            self.responses.reply()
 
     def _item_added(self, event: events.ItemAdded) -> None:
         match event.kind, event.role:
             case "message", "assistant":
                 self._items.add(event.item_id, "agent", event.previous_item_id)
             case "message", "user":
-                self._items.user_finished(event.item_id, event.previous_item_id, self.speech.now_ms)
+                now_ms = self.speech.now_ms
+                self._items.user_finished(event.item_id, event.previous_item_id, now_ms)
             case "function_call", _:
                 self._items.add(event.item_id, "call", event.previous_item_id)
             case _:
                 self._items.add(event.item_id, "other", event.previous_item_id)
-
-    def _transcribed(self, event: events.Transcribed) -> None:
-        now_ms = self.speech.now_ms
-        text = event.text or ""
-        self._meter.transcribed(event.usage)
-        if not self.responses.callee_speaks:
-            self._recent.known()
-        self._items.user_words(event.item_id, text, now_ms, all_of_them=True)
-        self._opening.understood(event.item_id, text)
-        if event.text is None or text.strip():
-            self._silence.callee_said_something()
-        self._items.tell_finished(now_ms)
 
     def _response_created(self, event: events.ResponseCreated) -> None:
         ask = self.responses.created(event.response_id, event.ask)
@@ -357,7 +320,7 @@ class RealtimeConversation:
     def _audio(self, event: events.AudioDelta) -> None:
         if self._delivery.audio(event):
             ask = self.responses.active_ask
-            self._replied = self._replied or ask is None or ask.words is None
+            self._callee.answered = self._callee.answered or ask is None or ask.words is None
             self._meter.sound_sent()
             self._opening.sounded(event.response_id, self.speech.now_ms)
 
@@ -382,7 +345,7 @@ class RealtimeConversation:
         else:
             self._failures.none()
             if not self.responses.callee_speaks:
-                self._recent.known()  # Whatever it was, it has been answered.
+                self._callee.recent.known()  # Whatever it was, it has been answered.
             if event.calls and self._group is not None:
                 self._tools.take(event.calls, self._group)
         self._after_playing()
@@ -425,42 +388,36 @@ class RealtimeConversation:
 
     def _open_up(self) -> None:
         self._opening.over()
-        self._configure_detection()
-
-    def _configure_detection(self) -> None:
-        if self._send is not None:
-            session = {"audio": {"input": {"turn_detection": self.detection.wanted}}}
-            self._send(wire.session_update(session, event_id="detection"))
+        self._upstream.detect(self.detection.wanted)
 
     def _close_detection(self) -> None:
         self.detection.closing = True
         if not self._opening.under_way:
-            self._configure_detection()
+            self._upstream.detect(self.detection.wanted)
 
     def _drop(self, response_id: str, *, cancel: bool) -> None:
         self._delivery.drop(response_id)
-        if cancel and self._send is not None:
-            self._send(wire.cancel_response(response_id))
+        if cancel:
+            self._upstream.cancel(response_id)
 
     def _press_keys(self) -> None:
         """Send the tones of keys, once nothing more comes of what is being said."""
-        while self._keys and not self.responses.expecting:
-            self._keys_pressed += 1
-            self._delivery.tones(f"keys_{self._keys_pressed}", self._keys.popleft())
+        while self._delivery.keys and not self.responses.expecting:
+            self._delivery.press()
 
     def _see_whether_over(self) -> None:
         """Once the last word was heard, the conversation is over."""
         ending = self._ending
         if ending.told or ending.reason is None or ending.goodbye_due:
             return
-        if self.responses.idle and self.speech.silent and not self._keys:
+        if self.responses.idle and self.speech.silent and not self._delivery.keys:
             ending.told = True
             self._items.tell_finished(self.speech.now_ms)
             self.emit(ConversationOver(ending.reason))
 
     def _greet_when_due(self) -> None:
-        if self._opening.due(self.speech.now_ms, callee_spoke=self._callee_spoke):
-            self.responses.say(self._opening.words, owner=_GREETING, first=True)
+        if self._opening.due(self.speech.now_ms, callee_spoke=self._callee.spoke):
+            self.responses.say(self._redact(self._opening.words), owner=_GREETING, first=True)
 
     def _mind_the_time(self) -> None:
         now_ms = self.speech.now_ms
@@ -471,7 +428,7 @@ class RealtimeConversation:
             or not responses.idle
             or responses.callee_speaks
             or self._tools.running
-            or self._send is None
+            or not self._upstream.connected
         )
         words = self._silence.tick(now_ms, busy=busy)
         if words:
@@ -483,12 +440,10 @@ class RealtimeConversation:
 
     def _ask_next(self) -> None:
         """Ask for the next response, if it can be asked for now."""
-        if self._send is None or self._group is None:
-            return
-        ask = self.responses.next(self.speech.now_ms)
-        if ask is None:
-            return
-        self._send(wire.create_response(ask.response(), event_id=ask.name))
+        if self._upstream.connected and self._group is not None:
+            ask = self.responses.next(self.speech.now_ms)
+            if ask is not None:
+                self._upstream.ask(ask)
 
 
 def _nobody(_event: VoiceEvent) -> None:

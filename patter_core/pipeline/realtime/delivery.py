@@ -5,6 +5,7 @@ Words come along with audio, and the response under way may have been broken off
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
 from patter_core.calls.transcript import Turn
@@ -24,11 +25,14 @@ class Delivery:
 
     Attributes:
         speech: What the callee hears of it.
+        keys: The tones of keys that are to be pressed.
     """
 
     def __init__(self, *, lead_ms: int, encoding: Encoding, wish: Callable[[Wish], None]) -> None:
         """Begin with a silent line; `wish` takes what is asked of it."""
         self.speech = Speech(lead_ms=lead_ms)
+        self.keys: deque[bytes] = deque()
+        self._keys_pressed = 0
         self._encoding = encoding
         self._wish = wish
         self._words: dict[str, str] = {}
@@ -73,9 +77,11 @@ class Delivery:
         self.play(self.speech.end_all())
         return True
 
-    def tones(self, name: str, audio: bytes) -> None:
-        """Play the tones of keys, which are nobody's words."""
-        self.play(self.speech.say(name, name, audio))
+    def press(self) -> None:
+        """Play the tones of the next keys, which are nobody's words."""
+        self._keys_pressed += 1
+        name = f"keys_{self._keys_pressed}"
+        self.play(self.speech.say(name, name, self.keys.popleft()))
         self.play(self.speech.end(name))
 
     def drop(self, response_id: str) -> None:
@@ -91,11 +97,13 @@ class Delivery:
         """Whether the service has more of this item than was heard."""
         return not heard.whole and heard.item_id in self._here
 
-    def lost(self) -> None:
-        """The connection is gone: nothing more comes of what was under way."""
+    def lost(self) -> bool:
+        """The connection is gone; whether that broke off what was being said."""
+        half_said = self.speech.unended
         self.play(self.speech.end_all())
         self._here.clear()
         self._dropped.clear()
+        return half_said
 
     def under_way(self, *, cut: bool) -> dict[str, Turn]:
         """The turns that are being heard, by item: as far as they were if `cut`, else as meant."""

@@ -63,6 +63,11 @@ class Speech(Playback):
         return not self._waiting and not self._marks
 
     @property
+    def unended(self) -> bool:
+        """Whether more is to come of the item that came last."""
+        return bool(self._items) and not self._items[-1].ended
+
+    @property
     def speaking_of(self) -> frozenset[str]:
         """The responses that have audio here which was not heard to its end."""
         return frozenset(item.response_id for item in self._items[self._finished :])

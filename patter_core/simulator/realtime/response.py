@@ -74,14 +74,15 @@ class Response:
             await self._say(answer)
         for call in answer.tool_calls:
             if not self._stopped:
-                await self._call(call)
+                whole = not (answer.incomplete and call is answer.tool_calls[-1])
+                await self._call(call, whole=whole)
         if answer.stops_after is not None and not self._stopped:
             await self._wait(None)
         await self._session.tell_words()
         if self._stopped:
             await self._finish("cancelled")
         else:
-            await self._finish("completed")
+            await self._finish("incomplete" if answer.incomplete else "completed")
             limits = [
                 {"name": name, "limit": 40_000, "remaining": 39_000, "reset_seconds": 1.5}
                 for name in ("requests", "tokens")
@@ -188,11 +189,13 @@ class Response:
 
     # --- tools -------------------------------------------------------------------------------
 
-    async def _call(self, call: ToolCall) -> None:
+    async def _call(self, call: ToolCall, *, whole: bool) -> None:
         arguments = call.arguments
         if not isinstance(arguments, str):
             # As models write it: with blanks and line breaks wherever they like.
             arguments = orjson.dumps(dict(arguments), option=orjson.OPT_INDENT_2).decode() + "\n"
+        if not whole:
+            arguments = arguments[: len(arguments) // 2]
         item = {
             "id": self._session.new_id("item"),
             "object": "realtime.item",
@@ -216,7 +219,7 @@ class Response:
             name=call.name,
             arguments=arguments,
         )
-        await self._end_item(item, whole=True)
+        await self._end_item(item, whole=whole)
 
     # --- both --------------------------------------------------------------------------------
 
@@ -245,6 +248,8 @@ class Response:
         details: dict[str, Any] | None = None
         if status == "cancelled":
             details = {"type": status, "reason": self._stopped}
+        elif status == "incomplete":
+            details = {"type": status, "reason": "max_output_tokens"}
         elif status == "failed":
             details = {"type": status, "error": {"type": "server_error", "code": error}}
         output_kind = self._session.settings.output_kind

@@ -11,11 +11,12 @@ from patter_core.simulator.chat_server import ToolCall
 RealtimeReply = str | ToolCall | Sequence[ToolCall] | Mapping[str, Any]
 """What the model answers: spoken text, tool calls, or a mapping.
 
-A mapping has `content` (text) and `tool_calls` (ToolCalls); or `error` (a code), for a response
-that fails. `delay_sec` is how long it thinks first, in real seconds. `stops_after` is after how
-many pieces of audio it goes on no further until it is interrupted; when there are not so many it
-says and asks everything, and is not done until then. `late` is how many pieces of audio still come
-after that, as they do when they were on their way.
+A mapping has `content` (text) and `tool_calls` (ToolCalls), and ends in the middle of the last of
+them when it is `incomplete`; or `error` (a code), for a response that fails. `delay_sec` is how
+long it thinks first, in real seconds. `stops_after` is after how many pieces of audio it goes on no
+further until it is interrupted; when there are not so many it says and asks everything, and is not
+done until then. `late` is how many pieces of audio still come after that, as they do when they were
+on their way.
 """
 
 _SAID_AFTER = "\n\n"
@@ -29,6 +30,7 @@ class Answer:
     tool_calls: tuple[ToolCall, ...] = ()
     delay_sec: float = 0.0
     error: str = ""
+    incomplete: bool = False
     stops_after: int | None = None
     late: int = 0
 
@@ -46,6 +48,7 @@ class Answer:
                     tool_calls=tuple(reply.get("tool_calls") or ()),
                     delay_sec=reply.get("delay_sec", 0.0),
                     error=reply.get("error", ""),
+                    incomplete=reply.get("incomplete", False),
                     stops_after=reply.get("stops_after"),
                     late=reply.get("late", 0),
                 )
