@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
 from patter_core.calls.call import Call
-from patter_core.ledgers.sqlite import SqliteLedger
+from patter_core.ledgers.open_ledger import OpenLedger
 from patter_core.switchboard.recover import recover, settle_abandoned
 from tests.machine.test_call_and_recovery import CallsThroughCrashes
 from tests.machine.test_call_machine import (
@@ -139,12 +139,12 @@ FOUND_THROUGH_CRASHES = {
         "for row in [each for each in rows if each.carrier_call_id]:",
     ),
     "writes a state that is behind": (
-        SqliteLedger._move,
+        OpenLedger.move,
         "str(furthest)",
         "str(state)",
     ),
     "closes a call for a second result": (
-        SqliteLedger._close_call,
+        OpenLedger.close_call,
         "if _state_under_way(connection, call_id) is None:",
         "if False:",
     ),
