@@ -43,7 +43,7 @@ async def _read_only() -> Tally:
     async with trial() as made:
         await made.tool.start()
         ledger = made.phone._settings.ledger
-        connection = ledger._opened.database._connection
+        connection = ledger._opened._database._connection
 
         def only(read: bool) -> None:
             connection.execute(f"PRAGMA query_only = {'ON' if read else 'OFF'}")

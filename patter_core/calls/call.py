@@ -252,7 +252,7 @@ class Call:
                 return () if self._missed is None else self._conclude(self._missed, now)
 
     def _media(self, event: events.AudioEvent, now: float) -> tuple[Effect, ...]:
-        if self.state.rank >= State.ENDING.rank:
+        if not self._under_way:
             return ()
         match event:
             case events.MediaOpened():
@@ -268,7 +268,7 @@ class Call:
                 return (effects.StartTimer(timer=Timer.MEDIA_LOST, seconds=self.media_lost_sec),)
 
     def _transferred(self, event: events.TransferEvent, now: float) -> tuple[Effect, ...]:
-        if self.state.rank >= State.ENDING.rank:
+        if not self._under_way:
             return ()
         match event:
             case events.TransferAsked(target=target):
@@ -309,7 +309,7 @@ class Call:
         outcome = Outcome(status="failed", ended_by="engine", code="no_media", sentence=sentence)
         if self.leg is not Leg.KNOWN:
             return self._conclude(outcome, now)
-        if self._missed is not None or self.state.rank >= State.ENDING.rank:
+        if self._missed is not None or not self._under_way:
             return ()
         self._missed = outcome
         return (effects.AskAfterLeg(),)
@@ -329,7 +329,7 @@ class Call:
         )
 
     def _answered(self, now: float) -> tuple[Effect, ...]:
-        if self.answered_at is not None or self.state.rank >= State.ENDING.rank:
+        if self.answered_at is not None or not self._under_way:
             return ()
         self.answered_at = now
         self._advance(State.LIVE)
@@ -369,6 +369,11 @@ class Call:
         self.ended_at = now
         return (effects.End(),)
 
+    @property
+    def _under_way(self) -> bool:
+        """Between the gates and the ending: nobody can have answered before the intent."""
+        return State.QUEUED.rank < self.state.rank < State.ENDING.rank
+
     def _advance(self, state: State) -> None:
-        if state.rank > self.state.rank:
+        if self._under_way and state.rank > self.state.rank:
             self.state = state

@@ -71,7 +71,7 @@ def result_of(
     def moment(then: float | None) -> datetime | None:
         return None if then is None else wall - timedelta(seconds=now - then)
 
-    dialed = call.leg is not Leg.UNASKED
+    dialed, sentence = call.leg is not Leg.UNASKED, outcome.sentence
     return CallResult(
         call_id=call_id if outcome.status != "rejected" else "",
         status=outcome.status,
@@ -83,7 +83,7 @@ def result_of(
         direction="inbound" if call.arrived else "outbound",
         answered_by=call.answered_by,
         ended_by=outcome.ended_by,
-        error=outcome.sentence,
+        error=None if sentence is None else exchange.redaction.redact(sentence),
         error_code=outcome.code,
         may_have_dialed=call.may_have_dialed,
         started_at=iso_time(moment(call.dialed_at)),

@@ -103,3 +103,16 @@ def hang_ups(network):
         for request in network.requests
         if request.method == "POST" and request.form.get("Status") == ["completed"]
     ]
+
+
+def most_at_once(legs):
+    """How many of these legs, all of them over, were up at the same time."""
+    changes = sorted(
+        [(leg.created_at, 1) for leg in legs] + [(leg.ended_at, -1) for leg in legs],
+        key=lambda change: (change[0], change[1]),
+    )
+    up = most = 0
+    for _, change in changes:
+        up += change
+        most = max(most, up)
+    return most

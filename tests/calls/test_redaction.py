@@ -34,6 +34,15 @@ async def test_a_secret_is_neither_said_nor_in_the_result(network, new_tool, tmp
     assert later.transcript == result.transcript
 
 
+async def test_a_secret_in_the_reason_for_a_no_is_hidden_too(network, new_tool):
+    def approve(request):
+        return "the code 4711-0815 is not for them"
+
+    tool = new_tool(approve=approve, phone={"secrets": SECRETS})
+    result = await bounded(tool.execute(to=CALLEE))
+    assert result.error == f"The call was not approved: the code {HIDDEN} is not for them"
+
+
 @given(st.text(alphabet="ab1 -", max_size=30), st.integers(1, 5))
 def test_pieces_of_any_size_hide_what_the_whole_would(text, size):
     redaction = Redaction(("ab1b",))

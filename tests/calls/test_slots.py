@@ -6,19 +6,7 @@ import asyncio
 
 from patter import Limits
 from patter.simulator import Callee
-from tests.calls.kit import CALLEE, Events, bounded, creates
-
-
-def most_at_once(legs):
-    changes = sorted(
-        [(leg.created_at, 1) for leg in legs] + [(leg.ended_at, -1) for leg in legs],
-        key=lambda change: (change[0], change[1]),
-    )
-    up = most = 0
-    for _, change in changes:
-        up += change
-        most = max(most, up)
-    return most
+from tests.calls.kit import CALLEE, Events, bounded, creates, most_at_once
 
 
 async def test_thirty_calls_on_three_lines(network, new_tool):

@@ -304,13 +304,16 @@ EVENTS = st.sampled_from(
 )
 
 
+BEGUN = st.sampled_from([(), (PASSED, WRITTEN), TO_LIVE])
+
+
 @settings(max_examples=400)
-@given(st.lists(EVENTS, max_size=30))
-def test_in_any_order_it_moves_forward_dials_once_and_ends_once(events):
+@given(begun=BEGUN, events=st.lists(EVENTS, max_size=30))
+def test_in_any_order_it_moves_forward_dials_once_and_ends_once(begun, events):
     call = fresh_call()
     wanted: list[effects.Effect] = []
     outcome = None
-    for now, event in enumerate(events):
+    for now, event in enumerate([*begun, *events]):
         if isinstance(event, news.Settled) and call.state is not State.ENDING:
             continue  # Only who was told to end reports that it did.
         rank, leg_id = call.state.rank, call.carrier_call_id
