@@ -213,7 +213,7 @@ class CascadeSession:
     def transcript(self) -> tuple[Turn, ...]:
         """See `VoiceSession.transcript`."""
         turns = list(self._record.turns)
-        if (begun := self._agent_turn(cut=True)) is not None:
+        if (begun := self._agent_turn(cut=not self._playback.all_heard)) is not None:
             turns.append(begun)
         return tuple(sorted(turns, key=lambda turn: (turn.started_ms, turn.role != "agent")))
 
@@ -349,14 +349,15 @@ class CascadeSession:
 
     def _cut_off(self) -> None:
         self._emit(ClearAudio())
-        self._meter.interruptions += 1
+        self._meter.interruptions += not self._playback.all_heard
         self._drop_turn()
 
     def _take_back(self) -> None:
         self._drop_turn()
 
     def _drop_turn(self) -> None:
-        turn, heard = self._turn, self._agent_turn(cut=True)
+        # A mark that is late, or lost, does not make a turn that was heard to its end a cut one.
+        turn, heard = self._turn, self._agent_turn(cut=not self._playback.all_heard)
         self._turn = None
         unheard = [piece.text for piece in self._playback.cut() if piece.heard != piece.text]
         if turn is not None:

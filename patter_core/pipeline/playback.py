@@ -128,6 +128,11 @@ class Playback:
         """Whether the turn is over: everything was given, sent and heard."""
         return self._all_said and not self._waiting and not self._marks
 
+    @property
+    def all_heard(self) -> bool:
+        """Whether the turn was heard to its end, as far as the clock tells: marks may be late."""
+        return self._all_said and not self._waiting and self._heard_position() >= self._sent
+
     def begin_piece(self, text: str) -> None:
         """Expect the audio of `text` next."""
         self._pieces.append(_Piece(text, self._sent + len(self._waiting)))
