@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from patter_core.calls.cost import Prices
     from patter_core.calls.policy import DialPolicy
     from patter_core.calls.request import CallRequest
     from patter_core.calls.result import CallResult
@@ -48,6 +49,7 @@ __all__ = [
     "Patter",
     "PatterError",
     "PatterTool",
+    "Prices",
     "RealtimePrices",
     "ScriptedLLM",
     "ScriptedSTT",
@@ -79,6 +81,7 @@ _HOMES = {
     "Patter": "patter_core.phone",
     "PatterError": "patter_core.errors",
     "PatterTool": "patter_core.contract.phone_tool",
+    "Prices": "patter_core.calls.cost",
     "RealtimePrices": "patter_core.pipeline.realtime.usage",
     "ScriptedLLM": "patter_core.pipeline.providers.scripted",
     "ScriptedSTT": "patter_core.pipeline.providers.scripted",

@@ -1,57 +1,28 @@
 """What was sent to the callee, what was heard of it, and when to send more.
 
 No I/O and no waiting: audio and news go in, wishes for the line come out. Time is the callee's own
-audio: while 20 ms of it arrive, 20 ms of ours are played. Marks correct that reckoning: one that
-came back says for certain that everything before it was played, and how far the playing lags
-behind our clock (the way to the carrier and back).
+audio: while 20 ms of it arrive, 20 ms of ours are played. Marks correct that reckoning.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from patter_core.audio.frames import BYTES_PER_MS, FRAME_BYTES, SILENCE
+from patter_core.pipeline.heard_words import Pace, Piece
+from patter_core.pipeline.marks import Marks
 from patter_core.pipeline.session import PlayAudio, PlayMark
-from patter_core.pipeline.spoken_text import joined, whole_words
+from patter_core.pipeline.spoken_text import joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from patter_core.pipeline.heard_words import Heard
+
 Wish = PlayAudio | PlayMark
 """What playback asks of the line."""
 
-_BYTES_PER_LETTER = 530.0  # Fifteen letters a second, until this call's own voice tells better.
 _NOTHING: tuple[Wish, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """How much of one piece of speech was heard.
-
-    Attributes:
-        text: What was meant to be said.
-        heard: The words of it that were heard.
-    """
-
-    text: str
-    heard: str
-
-
-@dataclass(slots=True)
-class _Piece:
-    """One piece of speech. Positions count the bytes of the whole call."""
-
-    text: str
-    start: int
-    audio: int = 0  # Bytes of speech, without what fills up the last frame.
-    end: int | None = None  # Where it ends, once the voice has given all of it.
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    position: int
-    due: int  # The callee's bytes by which everything up to here has been played, if all is well.
 
 
 class Playback:
@@ -85,7 +56,6 @@ class Playback:
         self.underruns = 0
         self._lead = max(lead_ms * BYTES_PER_MS, FRAME_BYTES)
         self._mark_every = max(mark_every_ms * BYTES_PER_MS // FRAME_BYTES, 1) * FRAME_BYTES
-        self._grace = mark_grace_ms * BYTES_PER_MS
         self._prefetch = prefetch_ms * BYTES_PER_MS
 
         self.clock = 0
@@ -93,17 +63,11 @@ class Playback:
         self._sent = 0
         self._played_out = 0  # The clock when everything sent will have been played.
         self._waiting = bytearray()
-        self._marks: dict[str, _Mark] = {}  # Not back yet, in order.
-        self._given_up: set[str] = set()
-        self._mark_count = 0
+        self._marks = Marks(grace=mark_grace_ms * BYTES_PER_MS)
         self._last_marked = 0
-        self._reached = 0  # Everything before this was played for certain.
-        self._lag = 0
-        self._marks_came = False
-        self._marks_trusted = True
 
-        self._bytes_per_letter = _BYTES_PER_LETTER
-        self._pieces: list[_Piece] = []
+        self._pace = Pace()
+        self._pieces: list[Piece] = []
         self._sending = 0  # The piece that the next byte belongs to.
         self._runs: list[tuple[int, int]] = []  # (position, clock) where unbroken audio began.
         self._all_said = False
@@ -128,9 +92,14 @@ class Playback:
         """Whether the turn is over: everything was given, sent and heard."""
         return self._all_said and not self._waiting and not self._marks
 
+    @property
+    def all_heard(self) -> bool:
+        """Whether the turn was heard to its end, as far as the clock tells: marks may be late."""
+        return self._all_said and not self._waiting and self._heard_position() >= self._sent
+
     def begin_piece(self, text: str) -> None:
         """Expect the audio of `text` next."""
-        self._pieces.append(_Piece(text, self._sent + len(self._waiting)))
+        self._pieces.append(Piece(text, self._sent + len(self._waiting)))
 
     def feed(self, audio: bytes) -> Sequence[Wish]:
         """Take audio of the piece that began last: mu-law of any length."""
@@ -143,8 +112,7 @@ class Playback:
         piece = self._pieces[-1]
         self._waiting += SILENCE * (-len(self._waiting) % FRAME_BYTES)
         piece.end = self._sent + len(self._waiting)
-        if piece.audio and piece.text:
-            self._bytes_per_letter = piece.audio / len(piece.text.encode())
+        self._pace.learn(piece)
         wishes = self._send()
         if piece.audio and piece.end == self._sent != self._last_marked:
             wishes = [*wishes, self._mark()]
@@ -159,25 +127,17 @@ class Playback:
         self.clock += audio_bytes
         wishes = self._send() if self._waiting else _NOTHING
         if self._marks:
-            self._give_up_marks()
+            self._marks.give_up(self.clock)
         return wishes
 
     def reached(self, mark: str) -> None:
         """Everything before `mark` was played. One that is unknown, or came before, is ignored."""
-        if mark not in self._marks:
-            self._marks_trusted = self._marks_trusted or mark in self._given_up
-            return
-        self._lag = self._observed_lag(self._marks[mark])
-        self._marks_came = self._marks_trusted = True
-        for name in list(self._marks):
-            self._reached = self._marks.pop(name).position
-            if name == mark:
-                break
+        self._marks.came_back(mark, self.clock)
 
     def heard(self) -> tuple[Heard, ...]:
         """What has been heard of each piece of this turn so far."""
         position = self._heard_position()
-        return tuple(Heard(piece.text, self._heard_of(piece, position)) for piece in self._pieces)
+        return tuple(self._pace.heard_of(piece, position) for piece in self._pieces)
 
     def heard_text(self) -> str:
         """The words of this turn that have been heard so far."""
@@ -187,7 +147,7 @@ class Playback:
         """Drop what was not played, and say what was heard. The line has to be cleared as well."""
         heard = self.heard()
         self._waiting.clear()
-        self._marks.clear()  # The carrier sends them back because of the clearing, not as heard.
+        self._marks.forget()
         self._played_out = self.clock
         self.next_turn()
         return heard
@@ -205,10 +165,10 @@ class Playback:
 
     def next_turn(self) -> None:
         """Make room for another turn."""
-        self._reached = self._last_marked = self._sent
+        self._last_marked = self._sent
+        self._marks.next_turn(self._sent)
         self._pieces.clear()
         self._runs.clear()
-        self._given_up.clear()
         self._sending = 0
         self._all_said = self.held = False
 
@@ -256,52 +216,19 @@ class Playback:
             self._sending += 1
 
     def _mark(self) -> PlayMark:
-        self._mark_count += 1
-        name = f"m{self._mark_count}"
-        self._marks[name] = _Mark(self._sent, self._played_out)
         self._last_marked = self._sent
-        return PlayMark(name)
-
-    def _observed_lag(self, mark: _Mark) -> int:
-        """The least that a mark ever came late: what came later than that was held up."""
-        late = max(0, self.clock - mark.due)
-        return min(self._lag, late) if self._marks_came else late
-
-    def _overdue(self, mark: _Mark) -> bool:
-        grace = self._grace if self._marks_trusted else 0
-        return self.clock - self._lag - mark.due >= grace
-
-    def _give_up_marks(self) -> None:
-        """Go on without marks that are long overdue; without any, when none ever came."""
-        for name, mark in list(self._marks.items()):
-            if not self._overdue(mark):
-                return
-            self._reached = mark.position
-            self._given_up.add(name)
-            del self._marks[name]
-            self._marks_trusted = self._marks_came
+        return PlayMark(self._marks.send(self._sent, self._played_out))
 
     def _heard_position(self) -> int:
         """Where in the audio the callee is: by the clock, within what the marks allow."""
-        clock = self.clock - self._lag
+        clock = self.clock - self._marks.lag
         position, limit = 0, self._sent
         for start, began in reversed(self._runs):
             if began <= clock:
                 position = min(start + clock - began, limit)
                 break
             limit = start
-        if self._marks and self._marks_came:
-            position = min(position, next(iter(self._marks.values())).position)
-        return max(position, self._reached)
-
-    def _heard_of(self, piece: _Piece, position: int) -> str:
-        heard = min(position - piece.start, piece.audio)
-        if heard <= 0:
-            return ""
-        if piece.end is not None and heard == piece.audio:
-            return piece.text
-        letters = len(piece.text.encode())
-        total = float(piece.audio)
-        if piece.end is None:  # More of it is to come: the voice's pace tells how much.
-            total = max(total, letters * self._bytes_per_letter)
-        return whole_words(piece.text, letters * heard / total)
+        marked = self._marks.limit
+        if marked is not None:
+            position = min(position, marked)
+        return max(position, self._marks.reached)

@@ -14,10 +14,10 @@ still being heard then, the model thinks ahead, and its turn follows.
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, assert_never
 
+from patter_core.pipeline.agenda import Agenda, Queued
+from patter_core.pipeline.callee_speech import CalleeSpeech
 from patter_core.pipeline.phrases import phrase_book, words_of
 from patter_core.pipeline.speech_to_text import SpeechBegan, SpeechEnded, SpeechPaused
 from patter_core.pipeline.turn_events import (
@@ -56,7 +56,6 @@ NEVER = float("inf")
 
 _NAME_WORDS = 3  # "Joe's Pizza, hello": who picks up says no more than that in one breath.
 _PICKING_UP_MS = 1_500  # How long it takes to say it.
-_REPEATED_MS = 2_000  # A final that comes again so soon, without new speech, is the same one.
 _ANSWERS_EARLY_MS = 1_000  # A "yes" so shortly before the agent's last word was its answer.
 
 
@@ -64,21 +63,11 @@ _Kind = Literal["greeting", "saying", "progress", "digits", "reply", "prompt", "
 _GIVEN_UP_FOR_WORDS = ("progress", "reply", "prompt", "goodbye")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Queued:
-    """A turn that the agent takes as soon as it can; a reply is one that was thought of ahead."""
-
-    kind: Literal["saying", "progress", "digits", "reply"]
-    text: str = ""
-    owner: object = None
-
-
 class TurnTaking:
     """One conversation's turns.
 
-    The agent is quiet, prepares a turn, or can be heard; the callee is quiet, speaks, or has paused
-    and their words are awaited. Neither's turn lasts without end: speech without words is noise in
-    the end, and words that do not come are not waited for.
+    The agent is quiet, prepares a turn, or can be heard: this decides, from what is heard of the
+    callee (`CalleeSpeech`) and from what the agent has yet to say (`Agenda`).
 
     Attributes:
         due_ms: When `TimePassed` has to be told; `NEVER` while only events matter.
@@ -90,7 +79,6 @@ class TurnTaking:
         self._settings = settings
         self._back_channels = phrase_book(settings.back_channels)
         self._pick_ups = phrase_book((*settings.pick_ups, *settings.back_channels))
-        self._longest_ms = round(settings.longest_utterance_sec * 1_000)
         self._now = 0
         self._commands: list[TurnCommand] = []
         self._started = False
@@ -98,35 +86,24 @@ class TurnTaking:
 
         self._agent: Literal["quiet", "preparing", "audible"] = "quiet"
         self._kind: _Kind = "saying"
+        self._owner: object = None  # Of what is being said.
         self._held = False
         self._audible_ms = 0
         self._greeting = greeting
         self._greet_ms = 0
-        self._queue: deque[_Queued] = deque()
-        self._owner: object = None  # Of what is being said.
-
-        self._rounds_running = 0  # Of tools.
-        self._tools_due = False  # They answered, and the model has not been asked since.
-        self._rounds = 0  # Since the callee was answered last.
-        self._asked_in_turn = False  # The agent's turn asked for tools: all of it is written.
-        self._asked_ahead = False  # So did the thought that is yet to be said.
-        self._replied = False  # Something was said since the callee was answered last.
+        self._agenda = Agenda(tool_rounds=settings.tool_rounds)
         self._ending: str | None = None  # Why, once the conversation is to be over.
         self._to_a_machine = False  # What is said is a message that nobody answers.
 
-        self._callee: Literal["quiet", "speaking", "paused"] = "quiet"
-        self._began_ms: int | None = None  # When the utterance began whose words are to come.
-        self._speaking_ms = 0  # Since when they speak, or spoke, without a pause.
-        self._paused_ms = 0
-        self._last_words: tuple[str, ...] = ()
-        self._last_words_ms = 0
+        self._callee = CalleeSpeech(
+            longest_ms=round(settings.longest_utterance_sec * 1_000),
+            words_wait_ms=settings.text_wait_ms,
+        )
         self._unheeded: list[str] = []  # Said, but no answer was called for.
         self._unanswered: list[str] = []
         self._back_channel_ms: int | None = None
         self._cut_by_sound = False  # And whether there were words in it is not known yet.
-
         self._quiet_ms = 0  # Since when nobody has spoken.
-        self._wordless_ms = 0  # How long sounds were no silence, since the last words.
         self._prompts = 0
 
     def apply(self, event: TurnEvent, now_ms: int) -> tuple[TurnCommand, ...]:
@@ -151,15 +128,16 @@ class TurnTaking:
             case SayingWithdrawn(owner=owner):
                 self._withdraw(owner)
             case DigitsAsked(digits=digits):
-                self._enqueue(_Queued(kind="digits", text=digits))
+                self._enqueue(Queued(kind="digits", text=digits))
             case FinishAsked(reason=reason):
                 self._end(reason)
             case MessageAsked(text=text, reason=reason):
                 self._leave_message(text, reason)
             case ToolsAsked():
-                self._tools_asked()
+                self._agenda.ask_tools()
             case ToolsAnswered():
-                self._tools_answered()
+                self._agenda.hear_from_tools()
+                self._quiet_ms = self._now
             case AgentBegan():
                 self._agent_began()
             case AgentEnded():
@@ -185,7 +163,7 @@ class TurnTaking:
     def _agent_began(self) -> None:
         if self._agent == "preparing":
             self._agent, self._audible_ms = "audible", self._now
-            self._replied = self._replied or self._kind == "reply"
+            self._agenda.replied = self._agenda.replied or self._kind == "reply"
             self._interrupt_if_they_insist()
 
     def _agent_ended(self) -> None:
@@ -202,7 +180,7 @@ class TurnTaking:
     def _take_turn(self, kind: _Kind, command: TurnCommand) -> None:
         self._agent, self._kind, self._held = "preparing", kind, False
         self._back_channel_ms = self._owner = None
-        self._asked_in_turn = False
+        self._agenda.begin_turn(thought=isinstance(command, Reply) and command.thought)
         self._commands.append(command)
 
     def _begin_what_can_begin(self) -> None:
@@ -214,11 +192,11 @@ class TurnTaking:
             self._think_ahead()
 
     def _begin_a_turn(self) -> None:
-        if self._queue and self._queue[0].kind == "digits" and not self._greeting:
+        if self._agenda.next_kind == "digits" and not self._greeting:
             self._take_next()  # A machine that recites its menu can be pressed keys at any time.
         elif self._ending is not None and self._nothing_left_to_say():
             self._finish(self._ending)
-        elif not self._has_the_line():
+        elif not self._callee.has_the_line():
             self._begin_on_a_free_line()
 
     def _begin_on_a_free_line(self) -> None:
@@ -226,49 +204,48 @@ class TurnTaking:
             if self._now >= self._greet_ms:
                 greeting, self._greeting = self._greeting, ""
                 self._take_turn("greeting", Speak(greeting))
-        elif self._queue:
+        elif self._agenda:
             self._take_next()
         elif self._unanswered and self._ending is None:
-            if self._now >= self._last_words_ms + self._settings.end_of_turn_ms:
-                self._rounds, self._replied = 0, False
+            if self._now >= self._answer_due():
+                self._agenda.answering()
                 self._reply((*self._unheeded, *self._unanswered))
-        elif self._tools_due and not self._rounds_running:
+        elif self._agenda.tools_answered:
             self._reply(tuple(self._unheeded))
         elif self._now >= self._prompt_due():
             self._break_silence()
 
     def _take_next(self) -> None:
-        item = self._queue.popleft()
+        item = self._agenda.take()
         match item.kind:
             case "digits":
                 self._take_turn("digits", Press(item.text))
             case "reply":
                 self._take_turn("reply", Reply((), thought=True))
-                self._asked_in_turn, self._asked_ahead = self._asked_ahead, False
             case _:
                 self._take_turn(item.kind, Speak(item.text))
                 self._owner = item.owner
 
     def _reply(self, texts: tuple[str, ...]) -> None:
         self._unheeded, self._unanswered = [], []
-        self._tools_due = False
+        self._agenda.tools_due = False
         self._take_turn("reply", Reply(texts, tools=self._may_ask_for_tools()))
 
     def _may_ask_for_tools(self) -> bool:
-        return self._ending is None and self._rounds < self._settings.tool_rounds
+        return self._ending is None and self._agenda.may_ask_for_tools
 
     # --- tools, and what they do -------------------------------------------------------------
 
     def _say(self, text: str, owner: object) -> None:
         kind: Literal["saying", "progress"] = "saying" if owner is None else "progress"
-        self._enqueue(_Queued(kind=kind, text=text, owner=owner))
+        self._enqueue(Queued(kind=kind, text=text, owner=owner))
 
-    def _enqueue(self, item: _Queued) -> None:
+    def _enqueue(self, item: Queued) -> None:
         if self._ending is None:
-            self._queue.append(item)
+            self._agenda.add(item)
 
     def _withdraw(self, owner: object) -> None:
-        self._queue = deque(item for item in self._queue if item.owner is not owner)
+        self._agenda.withdraw(owner)
         if self._over:
             return
         if self._owner is owner and self._agent == "preparing":
@@ -277,38 +254,20 @@ class TurnTaking:
         elif self._owner is owner and self._agent == "quiet":
             self._cut_by_sound = False  # Nor is the rest of it worth saying.
 
-    def _tools_asked(self) -> None:
-        self._rounds_running += 1
-        self._rounds += 1
-        if any(item.kind == "reply" for item in self._queue):
-            self._asked_ahead = True
-        else:
-            self._asked_in_turn = True
-
-    def _tools_answered(self) -> None:
-        self._rounds_running = max(0, self._rounds_running - 1)
-        self._tools_due = True
-        self._quiet_ms = self._now
-
     def _think_ahead(self) -> None:
         """Use the time in which a turn is heard whose words the model knows already."""
-        known = self._kind == "progress" or (self._kind == "reply" and self._asked_in_turn)
-        if not known or not self._tools_due or self._rounds_running or self._ending is not None:
+        known = self._kind == "progress" or (self._kind == "reply" and self._agenda.asked_in_turn)
+        if not known or not self._agenda.tools_answered or self._ending is not None:
             return
-        if self._unanswered or self._has_the_line():
+        if self._unanswered or self._callee.has_the_line() or self._agenda.has_a_thought:
             return
-        if any(item.kind == "reply" for item in self._queue):
-            return
-        self._tools_due = False
-        self._queue.append(_Queued(kind="reply"))
+        self._agenda.think_ahead()
         self._commands.append(ThinkAhead(tools=self._may_ask_for_tools()))
 
     def _clear_for_words(self) -> None:
         """What the callee said comes before what was to bridge a silence, or was thought ahead."""
-        if any(item.kind == "reply" for item in self._queue):
-            self._asked_ahead = False
+        if self._agenda.make_room_for_words():
             self._commands.append(ForgetThought())
-        self._queue = deque(item for item in self._queue if item.kind in ("saying", "digits"))
 
     # --- the end -----------------------------------------------------------------------------
 
@@ -316,7 +275,7 @@ class TurnTaking:
         if self._ending is None:
             self._ending = reason
             self._greeting = ""
-            self._queue = deque(item for item in self._queue if item.kind != "progress")
+            self._agenda.drop_progress()
 
     def _leave_message(self, text: str, reason: str) -> None:
         """Nothing else matters any more: not what is being said, and not what will be."""
@@ -328,10 +287,10 @@ class TurnTaking:
         elif self._agent == "preparing":
             self._commands.append(TakeBack())
         self._agent, self._held, self._cut_by_sound = "quiet", False, False
-        self._callee, self._began_ms = "quiet", None
+        self._callee.fall_silent()
         self._greeting = ""
-        self._queue.clear()
-        self._unanswered, self._tools_due = [], False
+        self._agenda.clear()
+        self._unanswered = []
         self._take_turn("goodbye", Speak(text))
 
     def _overheard(self, text: str) -> None:
@@ -341,12 +300,12 @@ class TurnTaking:
 
     def _nothing_left_to_say(self) -> bool:
         """Whether a conversation that is to be over is."""
-        if self._queue:
+        if self._agenda:
             return False
-        if self._cut_by_sound and self._has_the_line():
+        if self._cut_by_sound and self._callee.has_the_line():
             return False  # It may have been a cough, and half a goodbye is none.
         # A model that asked to end the call without a word gets the chance to say goodbye.
-        return self._replied or not (self._rounds_running or self._tools_due)
+        return self._agenda.replied or not (self._agenda.tools_run or self._agenda.tools_due)
 
     def _break_silence(self) -> None:
         if self._prompts < self._settings.silence_prompts:
@@ -363,18 +322,16 @@ class TurnTaking:
             self._commands.append(Finish(reason))
 
     def _silent_reason(self) -> str:
-        said = "said nothing any more" if self._sounds_count() else "never spoke clear words"
+        said = "said nothing any more" if self._callee.sounds_count() else "never spoke clear words"
         return f"The other side {said}"
 
     # --- the callee --------------------------------------------------------------------------
 
     def _speech_began(self) -> None:
-        if self._callee == "speaking":
+        if self._callee.state == "speaking":
             return
-        self._callee, self._speaking_ms = "speaking", self._now
-        if self._began_ms is None:
-            self._began_ms = self._now
-        holds_back = self._agent == "preparing" and self._has_the_line() and not self._over
+        self._callee.begin(self._now)
+        holds_back = self._agent == "preparing" and self._callee.has_the_line() and not self._over
         holds_back = holds_back and self._kind != "digits"
         if holds_back and not self._held:
             self._held = True
@@ -382,21 +339,20 @@ class TurnTaking:
         self._interrupt_if_they_insist()
 
     def _speech_paused(self) -> None:
-        if self._callee == "speaking":
+        if self._callee.state == "speaking":
             self._interrupt_if_they_insist()
-            self._callee, self._paused_ms = "paused", self._now
+            self._callee.pause(self._now)
 
     def _speech_ended(self, text: str) -> None:
         words = words_of(text)
-        if words and self._is_repeated(words):
+        if words and self._callee.is_repeated(words, self._now):
             return
-        began_ms, self._began_ms = self._began_ms, None
+        began_ms, self._callee.began_ms = self._callee.began_ms, None
         if not words:
             self._only_a_sound()
             return
-        self._callee = "quiet"
-        self._last_words, self._last_words_ms = words, self._now
-        self._quiet_ms, self._wordless_ms, self._prompts = self._now, 0, 0
+        self._callee.understood(words, self._now)
+        self._quiet_ms, self._prompts = self._now, 0
         self._cut_by_sound = False
         self._greet_ms = self._now
         since_ms = self._now if began_ms is None else began_ms
@@ -411,16 +367,12 @@ class TurnTaking:
             self._unheeded.append(text.strip())
             self._back_channel_ms = self._now
 
-    def _is_repeated(self, words: tuple[str, ...]) -> bool:
-        soon = self._now - self._last_words_ms <= _REPEATED_MS
-        return self._began_ms is None and words == self._last_words and soon
-
     def _is_heeded(self, words: tuple[str, ...], since_ms: int) -> bool:
         """Whether what was said calls for an answer, whatever the agent does just now."""
         if self._greeting:
             return False  # The greeting is the answer.
         if self._agent == "quiet":
-            return not (self._rounds_running and self._back_channels.covers(words))
+            return not (self._agenda.tools_run and self._back_channels.covers(words))
         if self._kind == "greeting":
             if self._pick_ups.covers(words):
                 return False
@@ -452,17 +404,6 @@ class TurnTaking:
             self._commands.append(LetGo())
         self._held = False
 
-    def _has_the_line(self) -> bool:
-        """Whether the callee speaks, or is about to be understood, as far as anybody can tell."""
-        return self._callee != "quiet" and self._sounds_count()
-
-    def _sounds_count(self) -> bool:
-        """Whether sounds may still turn out to be words; after long enough without, only words do.
-
-        Otherwise a noisy line, or somebody who never stops, could hold the agent up for ever.
-        """
-        return self._wordless_ms < self._longest_ms
-
     def _is_interruptible(self) -> bool:
         if self._kind == "digits":
             return False
@@ -470,16 +411,12 @@ class TurnTaking:
 
     def _only_a_sound(self) -> None:
         """What was heard had no words; it is over, or is taken for noise."""
-        if self._callee == "quiet":
+        if self._callee.state == "quiet":
             return
-        ended_ms = self._paused_ms if self._callee == "paused" else self._now
-        sound_ms = min(ended_ms - self._utterance_ms(), self._longest_ms - self._wordless_ms)
-        self._callee, self._began_ms = "quiet", None
-        # A sound is no silence, but it cannot keep us from asking for ever.
-        self._wordless_ms += sound_ms
+        sound_ms = self._callee.was_only_a_sound(self._now)
         self._quiet_ms = min(self._now, self._quiet_ms + sound_ms)
         self._let_go()
-        goes_on = self._cut_by_sound and self._agent == "quiet" and self._sounds_count()
+        goes_on = self._cut_by_sound and self._agent == "quiet" and self._callee.sounds_count()
         self._cut_by_sound = False
         if goes_on and not self._over:
             kinds: dict[_Kind, _Kind] = {"goodbye": "goodbye", "progress": "progress"}
@@ -487,23 +424,12 @@ class TurnTaking:
             self._take_turn(kinds.get(self._kind, "saying"), GoOn())
             self._owner = owner
 
-    def _utterance_ms(self) -> int:
-        """When the utterance under way began, pauses or not."""
-        return self._speaking_ms if self._began_ms is None else self._began_ms
-
     # --- time --------------------------------------------------------------------------------
 
     def _time_passed(self) -> None:
         self._interrupt_if_they_insist()
-        if self._has_the_line() and self._now >= self._words_due():
+        if self._callee.has_the_line() and self._now >= self._callee.words_due():
             self._only_a_sound()
-
-    def _words_due(self) -> int:
-        """When what the callee says counts as noise unless it was understood."""
-        due_ms = self._utterance_ms() + self._longest_ms
-        if self._callee == "paused":
-            due_ms = min(due_ms, self._paused_ms + self._settings.text_wait_ms)
-        return due_ms
 
     def _interrupt_if_they_insist(self) -> None:
         if self._now >= self._interrupt_due():
@@ -512,29 +438,33 @@ class TurnTaking:
 
     def _interrupt_due(self) -> float:
         """When speech over the agent's turn becomes an interruption."""
-        speaks_over = self._agent == "audible" and self._callee == "speaking"
-        if not speaks_over or self._over or not self._sounds_count():
+        speaks_over = self._agent == "audible" and self._callee.state == "speaking"
+        if not speaks_over or self._over or not self._callee.sounds_count():
             return NEVER
         if not self._is_interruptible():
             return NEVER
         after_ms = self._settings.interrupt_after_ms
-        if self._is_picking_up(self._speaking_ms):
+        if self._is_picking_up(self._callee.speaking_ms):
             after_ms = max(after_ms, _PICKING_UP_MS)
-        return max(self._speaking_ms, self._audible_ms) + after_ms
+        return max(self._callee.speaking_ms, self._audible_ms) + after_ms
+
+    def _answer_due(self) -> int:
+        """When what the callee said is answered, unless more of it follows."""
+        return self._callee.last_words_ms + self._settings.end_of_turn_ms
 
     def _prompt_due(self) -> float:
-        if self._ending is not None or self._rounds_running:
+        if self._ending is not None or self._agenda.tools_run:
             return NEVER
         silence_ms = round(self._settings.silence_prompt_sec * 1_000)
         return self._quiet_ms + silence_ms if silence_ms else NEVER
 
     def _due(self) -> float:
-        if self._has_the_line():
-            return min(self._words_due(), self._interrupt_due())
+        if self._callee.has_the_line():
+            return min(self._callee.words_due(), self._interrupt_due())
         if not self._started or self._over or self._agent != "quiet":
             return NEVER
         if self._greeting:
             return self._greet_ms
         if self._unanswered and self._ending is None:
-            return self._last_words_ms + self._settings.end_of_turn_ms
+            return self._answer_due()
         return self._prompt_due()

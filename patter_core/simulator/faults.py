@@ -8,7 +8,15 @@ from typing import Literal
 
 RestFault = Literal["400", "408", "429", "500", "503", "hang", "reset", "redirect", "garbage"]
 CallbackFault = Literal["lost", "doubled", "reordered"]
-MediaFault = Literal["never_connects", "no_start", "dropped"]
+MediaFault = Literal[
+    "never_connects",
+    "no_start",
+    "dropped",
+    "odd_lengths",
+    "strange_frames",
+    "huge_frame",
+    "no_marks",
+]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +85,10 @@ class Faults:
         """Spoil media sockets.
 
         "never_connects" lets the call go on without one, "no_start" connects and says nothing,
-        "dropped" aborts it without a goodbye two seconds after it began, and the call with it.
+        "dropped" aborts it without a goodbye two seconds after it began, and the call with it. The
+        others spoil what comes on it: "odd_lengths" cuts audio anywhere, "strange_frames" sends
+        other tracks and unreadable payloads beside it, "huge_frame" a megabyte at once after two
+        seconds, and with "no_marks" no mark comes back.
         """
         self._plan("media", kind, times)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pytest
 
-from patter import Limits, ScriptedSTT
+from patter import Limits, Prices, ScriptedSTT, ScriptedTTS
 from patter.simulator import Callee
 from tests.calls.kit import (
     CALLEE,
@@ -323,3 +323,13 @@ async def test_words_that_no_encoding_takes_still_give_a_result(network, new_too
     assert result.to_json().encode()
     again = await bounded(tool.execute(to=CALLEE))
     assert again.status in ("completed", "failed"), "the phone works on"
+
+
+async def test_a_call_costs_what_the_users_own_prices_say(network, new_tool):
+    class Priced(ScriptedTTS):
+        prices = Prices(usd_per_million_tts_characters=1_000_000.0)
+
+    agent = {**scripted("Hm?", "Ah."), "tts": Priced()}
+    result = await bounded(new_tool(agent=agent).execute(to=CALLEE, first_message="Hi."))
+    assert result.cost.tts == pytest.approx(len("Hi.") + len("Hm?") + len("Ah."))
+    assert result.cost_usd == pytest.approx(result.cost.tts + result.cost.telephony)

@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from patter import CallResult
-from patter.cli.picture import Happening, draw_call
+from patter.cli.picture import draw_call
+from patter.cli.timeline import Happening
 from patter.cli.tool_times import ToolTimes
 from patter_core.audio.wav import StereoWriter
 from patter_core.calls.transcript import Turn

@@ -9,6 +9,8 @@ import statistics
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from patter_core.audio.frames import SILENT_FRAME
 from patter_core.calls.transcript import Turn
@@ -107,6 +109,19 @@ async def test_marks_that_come_after_the_clear_change_nothing():
         )
 
 
+async def test_a_turn_that_was_heard_to_its_end_was_not_cut_though_its_mark_is_late():
+    async with conversation(cascade("Certainly, sir.", "Yes?"), returns_marks=False) as line:
+        line.session.hear_speech(SpeechBegan())
+        line.session.hear_speech(SpeechEnded("May I?"))
+        await line.frames(len("Certainly, sir.") + 6)
+        heard = Turn(role="agent", text="Certainly, sir.", started_ms=0)
+        assert heard in line.session.transcript()
+        line.session.hear_speech(SpeechBegan())
+        line.session.hear_speech(SpeechEnded("Good, thank you."))
+        assert [turn.cut for turn in line.turns] == [False, False, False]
+        assert line.session.metrics()["interruptions"] == 0
+
+
 class Open:
     """Model and voice that know how many of their streams are open, and resist being closed."""
 
@@ -161,6 +176,60 @@ async def test_what_was_cut_is_cancelled_and_sends_nothing_more(stubborn):
         assert not any(isinstance(event, PlayAudio) for event in line.events[cleared:])
         assert provider.open == 0
         assert len(asyncio.all_tasks()) == tasks - 2
+
+
+HAPPENINGS = st.lists(
+    st.tuples(st.sampled_from(["speaks", "ends", "sound", "says", "nothing"]), st.integers(0, 40)),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(HAPPENINGS, st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_nothing_of_what_was_voiced_before_a_clear_is_sent_after_it(happenings, returns_marks):
+    asyncio.run(_converse_and_check(happenings, returns_marks))
+
+
+async def _converse_and_check(happenings, returns_marks):
+    log = []  # What was emitted, and between that the number of each piece as its voice begins.
+
+    class Voice:
+        """Speaks every piece in a tone of its own."""
+
+        async def speak(self, text, resources):
+            number = sum(isinstance(entry, int) for entry in log)
+            log.append(number)
+            for _ in range(10):
+                yield bytes([number]) * 800
+                await asyncio.sleep(0)
+
+    engine = cascade(llm=ScriptedLLM(lambda _messages: STORY[:120]), tts=Voice())
+    async with conversation(engine, greeting="Hello.", returns_marks=returns_marks) as line:
+        log += line.events
+        line.events = log
+        for number, (happening, frames) in enumerate(happenings):
+            match happening:
+                case "speaks":
+                    line.session.hear_speech(SpeechBegan())
+                case "ends":
+                    line.session.hear_speech(SpeechEnded(f"And what is number {number}?"))
+                case "sound":
+                    line.session.hear_speech(SpeechEnded(""))
+                case "says":
+                    line.session.say("One moment.")
+                case _:
+                    pass
+            await line.frames(frames)
+    valid = set()
+    for entry in log:
+        match entry:
+            case int():
+                valid.add(entry)
+            case ClearAudio():
+                valid.clear()
+            case PlayAudio(audio=audio):
+                assert set(audio) <= valid | {0xFF}
 
 
 async def test_a_provider_that_fails_because_it_was_cut_ends_nothing():

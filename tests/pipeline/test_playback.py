@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patter_core.audio.frames import FRAME_BYTES
-from patter_core.pipeline.playback import Heard, Playback
+from patter_core.pipeline.heard_words import Heard
+from patter_core.pipeline.playback import Playback
 from patter_core.pipeline.session import PlayAudio, PlayMark
 from patter_core.speech import markers
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from patter.cli.picture import Happening
+from patter.cli.timeline import Happening
 
 if TYPE_CHECKING:
     from patter_core.clock import Clock

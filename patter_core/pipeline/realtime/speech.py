@@ -141,7 +141,7 @@ class Speech(Playback):
     def _certain(self, at: int) -> bool:
         """Whether marks say that the item has been played."""
         end = self._pieces[at].end
-        return end is not None and self._reached >= end
+        return end is not None and self._marks.reached >= end
 
     def _heard_item(self, at: int, position: int) -> HeardItem:
         item, piece = self._items[at], self._pieces[at]
@@ -149,7 +149,7 @@ class Speech(Playback):
         return HeardItem(
             item_id=item.item_id,
             response_id=item.response_id,
-            text=self._heard_of(piece, position),
+            text=self._pace.heard_of(piece, position).heard,
             heard_ms=heard // BYTES_PER_MS,
             audio_ms=piece.audio // BYTES_PER_MS,
             started_ms=self._started_ms(piece.start) if heard else None,

@@ -125,6 +125,7 @@ class Instructions:
             account_sid=self._switch.account_sid,
             hang_up=lambda: self._end("callee"),
             violation=self._switch.violation,
+            fault=fault.kind if fault is not None else "",
         )
         dropped = False
         try:

@@ -17,6 +17,7 @@ import orjson
 
 from patter_core.audio.frames import FRAME_MS, SILENT_FRAME
 from patter_core.simulator.playback import PlaybackQueue
+from patter_core.simulator.twilio.spoilt_audio import spoilt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +56,12 @@ class MediaStream:
         account_sid: str,
         hang_up: Callable[[], None],
         violation: Callable[[str], None],
+        fault: str = "",
     ) -> None:
-        """`hang_up` is called when the callee does; `violation` with what was sent wrongly."""
+        """`hang_up` is called when the callee does; `violation` with what was sent wrongly.
+
+        `fault` is what goes wrong on this stream, if anything: see `Faults.media`.
+        """
         self.sid = "MZ" + secrets.token_hex(16)
         self.lagging = False
         self._socket = websocket
@@ -66,6 +71,8 @@ class MediaStream:
         self._hang_up = hang_up
         self._violation = violation
         self._queue = PlaybackQueue()
+        self._spoilt = spoilt(fault)
+        self._returns_marks = fault != "no_marks"
         self._sequence = 0
         self._frames = 0
         self._still_frames = 0
@@ -215,6 +222,17 @@ class MediaStream:
     # --- frames out --------------------------------------------------------------------------
 
     async def _send_audio(self, frame: bytes) -> None:
+        if self._spoilt is not None:
+            for part in self._spoilt.parts(frame):
+                await self._send(
+                    {
+                        "event": "media",
+                        "sequenceNumber": self._next(),
+                        "media": part,
+                        "streamSid": self.sid,
+                    }
+                )
+            return
         silent = frame is SILENT_FRAME
         payload = _SILENT_PAYLOAD if silent else base64.b64encode(frame).decode()
         self._sequence += 1
@@ -226,6 +244,8 @@ class MediaStream:
         )
 
     async def _echo(self, name: str) -> None:
+        if not self._returns_marks:
+            return
         await self._send(
             {
                 "event": "mark",
