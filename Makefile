@@ -3,10 +3,11 @@
 PYTHON ?= python3
 VENV   := .venv
 HERMES := .venv-hermes
+OLDEST := .venv-oldest
 BIN    := $(VENV)/bin
 ARGS   ?=
 
-.PHONY: demo test test-hermes check format bench faults soak clean
+.PHONY: demo test test-hermes test-oldest environments check format bench faults soak clean
 
 $(VENV)/.demo: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Patter needs Python 3.11 or newer; set PYTHON=")'
@@ -30,6 +31,19 @@ $(HERMES)/.made: pyproject.toml
 		'hermes-agent>=0.19,<0.20' 'pytest-asyncio>=1.2' 'pytest-timeout>=2.4'
 	@touch $@
 
+# The lowest versions that pyproject.toml allows of what it names, as far as they go together; uv,
+# unlike pip, can be asked for them.
+$(OLDEST)/.made: pyproject.toml
+	@test -x $(OLDEST)/bin/python || $(PYTHON) -m venv $(OLDEST)
+	@echo "Setting up $(OLDEST) with the oldest versions (once) ..." >&2
+	@$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(OLDEST)/bin/uv pip install --quiet --python $(OLDEST)/bin/python --resolution lowest-direct \
+		-e '.[demo,llama_index,openai_agents,pydantic_ai,anthropic,mcp,testing]' \
+		'langchain-tests>=1.1,<2' 'pytest-asyncio>=1.2' 'pytest-timeout>=2.4'
+	@touch $@
+
+environments: $(VENV)/.dev $(HERMES)/.made $(OLDEST)/.made
+
 demo: $(VENV)/.demo
 	@$(BIN)/patter demo $(ARGS)
 
@@ -38,6 +52,9 @@ test: $(VENV)/.dev
 
 test-hermes: $(HERMES)/.made
 	$(HERMES)/bin/python -m pytest tests/hermes $(ARGS)
+
+test-oldest: $(OLDEST)/.made
+	$(OLDEST)/bin/python -m pytest tests/adapters tests/integrations $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check
@@ -60,4 +77,4 @@ soak: $(VENV)/.dev
 	@$(BIN)/python benchmarks/soak.py $(or $(MINUTES),10)
 
 clean:
-	rm -rf $(VENV) $(HERMES) build dist patter-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(HERMES) $(OLDEST) build dist patter-demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

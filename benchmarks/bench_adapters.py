@@ -5,8 +5,8 @@ code; `import patter.<x>` <= 20 ms beyond the framework (and beyond `patter.Patt
 user of an adapter has); <= 1 ms for each call beyond the framework's own.
 
 A call's time is that of a refused number through the framework's own way to run a tool, less that
-through `PatterTool` itself: what a call does after that is the engine's, whoever asked. It has the
-framework's own share in it, so it is an upper bound.
+of the least tool that the framework lets one write around `PatterTool.execute`, both in turns: what
+is left is the adapter's. What a call does after that is the engine's, whoever asked.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 RUNS = 7
-CALLS = 200
+IMPORTS = 3
+CALLS = 100
 BAD = {"to": "nobody"}
 FOLDER = Path(__file__).parents[1] / "integrations" / "patter"
 FRAMEWORKS = {
@@ -71,28 +73,47 @@ def code_lines(file: Path) -> int:
 
 
 def import_ms(name: str) -> float:
-    """Milliseconds that the adapter adds to its framework, in a process of its own."""
+    """Milliseconds of computing that the adapter adds to its framework, in a process of its own."""
     code = (
         "import time, patter, patter_core.calls.arguments\n"
         "patter.PatterTool, patter.Patter\n"
         f"{FRAMEWORKS[name]}\n"
-        "began = time.perf_counter()\n"
+        "began = time.process_time()\n"
         f"import patter.{name}\n"
-        "print((time.perf_counter() - began) * 1000)"
+        "print((time.process_time() - began) * 1000)"
     )
     ran = subprocess.run([sys.executable, "-W", "ignore", "-c", code], capture_output=True)
     return float(ran.stdout)
 
 
-def asked(tool: PatterTool) -> dict[str, tuple[dict[str, Any], Callable[[], Awaitable[object]]]]:
-    """For each adapter what a model sees, and one call through the framework's own way."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ways:
+    """An adapter's tool beside the least tool by hand.
+
+    Attributes:
+        shown: Name, description and schema, as they reach a model.
+        adapter: One call through the adapter.
+        by_hand: The same call through a tool that does nothing but make it.
+    """
+
+    shown: dict[str, Any]
+    adapter: Callable[[], Awaitable[object]]
+    by_hand: Callable[[], Awaitable[object]]
+
+
+def ways(tool: PatterTool) -> dict[str, Ways]:
+    """Each framework's."""
     import warnings
 
     warnings.simplefilter("ignore")
+    from agents import FunctionTool
     from agents.tool_context import ToolContext
+    from anthropic import beta_async_tool
     from anthropic.lib.tools import ToolError
+    from langchain_core.tools import StructuredTool
     from langchain_core.utils.function_calling import convert_to_openai_tool
-    from pydantic_ai import RunContext
+    from llama_index.core.tools import FunctionTool as LlamaTool
+    from pydantic_ai import RunContext, Tool
     from pydantic_ai.models.test import TestModel
     from pydantic_ai.usage import RunUsage
 
@@ -105,6 +126,17 @@ def asked(tool: PatterTool) -> dict[str, tuple[dict[str, Any], Callable[[], Awai
     context: Any = ToolContext(None, tool_name="t", tool_call_id="c", tool_arguments="{}")
     run: Any = RunContext(deps=None, model=TestModel(), usage=RunUsage())
     text = json.dumps(BAD)
+    schema = tool.schema()
+
+    async def make_call(**arguments: Any) -> str:
+        """Ring."""
+        return (await tool.execute(arguments)).to_json()
+
+    async def make_run_call(_context: object, **arguments: Any) -> str:
+        return await make_call(**arguments)
+
+    async def make_text_call(_context: object, arguments: str) -> str:
+        return (await tool.execute(arguments)).to_json()
 
     async def refused() -> None:
         with suppress(ToolError):
@@ -113,35 +145,79 @@ def asked(tool: PatterTool) -> dict[str, tuple[dict[str, Any], Callable[[], Awai
     async def block() -> object:
         return he(BAD)
 
+    async def block_by_hand() -> object:
+        return tool.execute_blocking(BAD).to_json()
+
+    plain_lc = StructuredTool(
+        name="t", description="t", args_schema=schema, coroutine=make_call, func=None
+    )
+    plain_li = LlamaTool.from_defaults(async_fn=make_call)
+    plain_oa = FunctionTool("t", "t", tool.schema(strict=True), make_text_call)
+    plain_pa: Any = Tool.from_schema(make_run_call, "t", "t", schema, takes_ctx=True)
+    plain_an: Any = beta_async_tool(make_call, name="t", description="t", input_schema=schema)
+    oa_shown = {"description": oa.description, "parameters": oa.params_json_schema}
+    pa_shown = {"description": pa.description, "parameters": pa.tool_def.parameters_json_schema}
     return {
-        "langchain": (convert_to_openai_tool(lc), lambda: lc.ainvoke(call)),
-        "llama_index": (li.metadata.to_openai_tool(), lambda: li.acall(**BAD)),
-        "openai_agents": (
-            {"function": {"name": oa.name, "description": oa.description,
-                          "parameters": oa.params_json_schema}},
-            lambda: oa.on_invoke_tool(context, text),
+        "langchain": Ways(
+            shown=convert_to_openai_tool(lc)["function"],
+            adapter=lambda: lc.ainvoke(call),
+            by_hand=lambda: plain_lc.ainvoke(call),
         ),
-        "pydantic_ai": (
-            {"function": {"name": pa.name, "description": pa.description,
-                          "parameters": pa.tool_def.parameters_json_schema}},
-            lambda: pa.function_schema.call(BAD, run),
+        "llama_index": Ways(
+            shown=li.metadata.to_openai_tool()["function"],
+            adapter=lambda: li.acall(**BAD),
+            by_hand=lambda: plain_li.acall(**BAD),
         ),
-        "anthropic": (
-            {"function": dict(an.to_dict())}, refused),
-        "hermes": ({"function": tool.hermes_schema()}, block),
-    }  # fmt: skip
+        "openai_agents": Ways(
+            shown={"name": oa.name, **oa_shown},
+            adapter=lambda: oa.on_invoke_tool(context, text),
+            by_hand=lambda: plain_oa.on_invoke_tool(context, text),
+        ),
+        "pydantic_ai": Ways(
+            shown={"name": pa.name, **pa_shown},
+            adapter=lambda: pa.function_schema.call(BAD, run),
+            by_hand=lambda: plain_pa.function_schema.call(BAD, run),
+        ),
+        "anthropic": Ways(
+            shown=dict(an.to_dict()), adapter=refused, by_hand=lambda: plain_an.call(BAD)
+        ),
+        "hermes": Ways(shown=tool.hermes_schema(), adapter=block, by_hand=block_by_hand),
+    }
 
 
-async def call_ms(ask: Callable[[], Awaitable[object]]) -> float:
-    """Milliseconds of one call, the median of several rounds."""
-    rounds: list[float] = []
-    await ask()
-    for _ in range(RUNS):
-        began = time.perf_counter()
-        for _ in range(CALLS):
-            await ask()
-        rounds.append((time.perf_counter() - began) / CALLS * 1_000)
-    return statistics.median(rounds)
+def mcp_shown(tool: PatterTool) -> dict[str, Any]:
+    """What a model behind an MCP client sees of `make_phone_call`."""
+    from patter.mcp.descriptions import described
+
+    first = described(tool)[0]
+    return {"name": first.name, "description": first.description, "parameters": first.parameters}
+
+
+async def spent_ms(ask: Callable[[], Awaitable[object]]) -> float:
+    """Milliseconds of one call, the mean of a round."""
+    began = time.perf_counter()
+    for _ in range(CALLS):
+        await ask()
+    return (time.perf_counter() - began) / CALLS * 1_000
+
+
+async def beyond_ms(pair: Ways) -> tuple[float, float]:
+    """The median over rounds of the adapter's call, and of what it takes beyond one by hand."""
+    rounds = [(await spent_ms(pair.adapter), await spent_ms(pair.by_hand)) for _ in range(RUNS)]
+    whole = statistics.median(adapter for adapter, _ in rounds)
+    return whole, statistics.median(adapter - by_hand for adapter, by_hand in rounds)
+
+
+def characters(shown: dict[str, Any]) -> int:
+    """How much a model reads."""
+    schema = shown.get("parameters") or shown.get("input_schema")
+    return len(shown["name"] + shown["description"] + json.dumps(schema))
+
+
+def lines_of(name: str) -> str:
+    """Those of the tool; in brackets those of the adapter's other rooms."""
+    (_, main), *others = rooms(name).items()
+    return f"{main}" + (f" (+{sum(count for _, count in others)})" if others else "")
 
 
 async def main() -> None:
@@ -155,18 +231,18 @@ async def main() -> None:
         )
         voice = {"stt": ScriptedSTT(), "tts": ScriptedTTS(), "llm": ScriptedLLM(["Hello."])}
         tool = PatterTool(phone, voice)
-        own_ms = await call_ms(lambda: tool.execute(BAD))
-        print(f"a refused call through PatterTool itself: {own_ms:.3f} ms")
-        print(f"{'adapter':15} {'characters':>10} {'lines':>6} {'import ms':>10} {'call ms':>8}")
-        for name, (shown, ask) in asked(tool).items():
-            seen = shown["function"]
-            schema = seen.get("parameters") or seen.get("input_schema")
-            characters = len(seen["name"] + seen["description"] + json.dumps(schema))
-            imports = statistics.median(import_ms(name) for _ in range(3))
-            beyond = await call_ms(ask) - own_ms
-            print(f"{name:15} {characters:10} {code_lines(name):6} {imports:10.1f} {beyond:8.3f}")
-        imports = statistics.median(import_ms("mcp") for _ in range(3))
-        print(f"{'mcp':15} {'':10} {code_lines('mcp'):6} {imports:10.1f}")
+        print(f"{'adapter':15} {'characters':>10} {'lines':>10} {'import ms':>10} ", end="")
+        print(f"{'call ms':>8} {'beyond':>8}")
+        for name, pair in ways(tool).items():
+            imports = statistics.median(import_ms(name) for _ in range(IMPORTS))
+            whole, beyond = await beyond_ms(pair)
+            print(
+                f"{name:15} {characters(pair.shown):10} {lines_of(name):>10} {imports:10.1f} "
+                f"{whole:8.3f} {beyond:8.3f}"
+            )
+        imports = statistics.median(import_ms("mcp") for _ in range(IMPORTS))
+        seen = characters(mcp_shown(tool))
+        print(f"{'mcp':15} {seen:10} {lines_of('mcp'):>10} {imports:10.1f}")
         await phone.aclose()
 
 

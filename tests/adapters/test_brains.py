@@ -8,7 +8,6 @@ import threading
 
 import pytest
 from agents import Agent, RunConfig, function_tool
-from agents.testing import ScriptedModel, assistant_message, function_call
 from langchain.agents import create_agent
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, HumanMessage
@@ -101,8 +100,10 @@ def function_agent():
 
 
 def sdk_agent():
-    asked = function_call("count_guests", {}, call_id="call_1")
-    model = ScriptedModel([[asked], [assistant_message(REPLY)], [assistant_message("Bye.")]])
+    testing = pytest.importorskip("agents.testing", reason="the SDK has it from 0.21 on")
+    asked = testing.function_call("count_guests", {}, call_id="call_1")
+    said = [testing.assistant_message(REPLY)], [testing.assistant_message("Bye.")]
+    model = testing.ScriptedModel([[asked], *said])
     agent = Agent(name="Caller", model=model, tools=[function_tool(count_guests)])
     return OpenAIAgentsLLM(agent, run_config=RunConfig(tracing_disabled=True))
 

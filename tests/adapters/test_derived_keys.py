@@ -6,11 +6,14 @@ import operator
 from typing import Annotated, TypedDict
 
 import pytest
+from langchain.agents import create_agent
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
+from langchain_core.tools import tool as langchain_tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.prebuilt import ToolNode
-from langgraph.types import RetryPolicy
+from langgraph.types import Command, RetryPolicy, interrupt
 
 from patter import Patter, ScriptedLLM, ScriptedSTT, ScriptedTTS
 from patter.langchain import phone_call_tool
@@ -21,6 +24,13 @@ from patter_core.contract.keys import derived_key
 
 class State(TypedDict):
     messages: Annotated[list, operator.add]
+
+
+class ScriptedChatModel(GenericFakeChatModel):
+    """LangChain's fake model, which agents can give tools to."""
+
+    def bind_tools(self, tools, **_options):
+        return self
 
 
 @pytest.fixture
@@ -78,6 +88,28 @@ async def test_a_node_that_langgraph_runs_again_does_not_ring_again(network, too
     first, second = node.results
     assert len(network.dials) == 1
     assert (first["replayed"], second["replayed"]) == (False, True)
+
+
+async def test_a_call_is_not_made_again_when_its_sibling_is_resumed(network, tool):
+    @langchain_tool
+    def ask_somebody() -> str:
+        """Ask."""
+        return interrupt("Well?")
+
+    asked = asking()
+    asked["messages"][0].tool_calls.append(
+        {"name": "ask_somebody", "args": {}, "id": "call_2", "type": "tool_call"}
+    )
+    tools = [tool, ask_somebody]
+    model = ScriptedChatModel(messages=iter([asked["messages"][0], AIMessage("Done.")]))
+    agent = create_agent(model, tools=tools, checkpointer=InMemorySaver())
+    thread = {"configurable": {"thread_id": "1"}}
+    waiting = await agent.ainvoke({"messages": []}, thread)
+    assert "__interrupt__" in waiting
+    assert len(network.dials) == 1
+    state = await agent.ainvoke(Command(resume="Fine."), thread)
+    assert state["messages"][-1].content == "Done."
+    assert len(network.dials) == 1
 
 
 async def test_without_a_thread_there_is_no_key(network, tool):
