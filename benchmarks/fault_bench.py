@@ -209,7 +209,7 @@ async def live_call(callee: Callee = SILENT, **options: Any):
             )
             await made.network.until(lambda: any(leg.answered for leg in made.network.dials))
             (leg,) = made.network.dials
-            exchange = made.phone._open.desk.exchange
+            exchange = made.phone._opening._open.desk.exchange
             yield made, live, CarrierVoice(made, leg.sid, exchange.callref(live.call_id))
         await live.hang_up()
         async with asyncio.timeout(20):

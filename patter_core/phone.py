@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
@@ -12,9 +11,10 @@ from patter_core.calls.bounds import is_e164
 from patter_core.calls.number_facts import canonical, facts_of
 from patter_core.calls.result import CallResult
 from patter_core.calls.tally import DoNotCall
-from patter_core.errors import ArgumentError, ConfigError, PhoneClosed
+from patter_core.errors import ArgumentError, ConfigError
 from patter_core.home_loop import HomeLoop
-from patter_core.phone_settings import checked_settings, listening_at
+from patter_core.phone_opening import PhoneOpening
+from patter_core.phone_settings import checked_settings
 from patter_core.stop_signals import stop_signals
 from patter_core.switchboard.live_call import LiveCall
 from patter_core.switchboard.ordering import take_order
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from patter_core.calls.ledger import CallLedger, CallRow
+    from patter_core.calls.ledger import CallLedger
     from patter_core.calls.policy import DialPolicy
     from patter_core.calls.request import CallRequest
     from patter_core.calls.transcript import Turn
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from patter_core.config import Limits
     from patter_core.guest_loop import GuestLoops
     from patter_core.open_phone import OpenPhone
+    from patter_core.phone_settings import PhoneSettings
     from patter_core.switchboard.order import Order
     from patter_core.telephony.carrier import Carrier
 
@@ -121,7 +122,7 @@ class Patter:
         Raises:
             ConfigError: Something is missing or contradicts itself; it says what to do.
         """
-        self._settings = checked_settings(
+        settings = checked_settings(
             carrier=carrier,
             twilio_sid=twilio_sid,
             twilio_token=twilio_token,
@@ -142,10 +143,8 @@ class Patter:
             breaker_cooldown_sec=breaker_cooldown_sec,
             secrets=secrets,
         )
+        self._opening = PhoneOpening(settings)
         self._openai_key = openai_key
-        self._lock = threading.Lock()
-        self._open: OpenPhone | None = None
-        self._closed = False
 
     # --- agents ------------------------------------------------------------------------------
 
@@ -186,8 +185,7 @@ class Patter:
     @property
     def url(self) -> str:
         """Where this phone is reached: the webhook address, or where it listens once open."""
-        address = self._open.address if self._open is not None else ""
-        return self._settings.public_url or address
+        return self._settings.public_url or self._opening.address
 
     @property
     def policy(self) -> DialPolicy:
@@ -212,28 +210,11 @@ class Patter:
             ConfigError: It cannot be opened.
             PhoneClosed: It was closed, and `reopen` is not set.
         """
-        phone = self._begin_opening(reopen=reopen)
-        await asyncio.wrap_future(phone.opened)
-        return phone
+        return await self._opening.opened(reopen=reopen)
 
     def opened_blocking(self) -> OpenPhone:
-        """Like `start`, for a thread that waits; adopts no loop."""
-        phone = self._begin_opening(reopen=False)
-        phone.opened.result()
-        return phone
-
-    def _begin_opening(self, *, reopen: bool) -> OpenPhone:
-        with self._lock:
-            if self._closed and not reopen:
-                raise PhoneClosed("The phone is closed; call start() to open it again")
-            self._closed = False
-            if self._open is None or not self._open.usable:
-                # Only now: the server and the client cost more to import than all of `patter`.
-                from patter_core.open_phone import OpenPhone
-
-                self._open = OpenPhone(self._settings)
-                self._open.open()
-            return self._open
+        """Like `opened`, for a thread that waits."""
+        return self._opening.opened_blocking()
 
     async def drain(self, timeout_sec: float) -> bool:
         """Take no more calls and end the live ones; for a shutdown handler of one's own.
@@ -242,20 +223,11 @@ class Patter:
             Whether all of them had ended after `timeout_sec`. The phone stays open for the
             carrier's last words; `aclose` closes it.
         """
-        with self._lock:
-            phone = self._open
-        if phone is None or not phone.usable:
-            return True
-        await asyncio.wrap_future(phone.opened)
-        return await asyncio.wrap_future(phone.home.submit(phone.desk.drain, timeout_sec))
+        return await self._opening.drain(timeout_sec)
 
     async def aclose(self) -> None:
         """End live calls (bounded by `Limits.drain_sec`) and close. Safe to repeat."""
-        with self._lock:
-            self._closed = True
-            phone, self._open = self._open, None
-        if phone is not None and phone.usable:
-            await phone.close()
+        await self._opening.close()
 
     async def __aenter__(self) -> Self:
         try:
@@ -295,22 +267,13 @@ class Patter:
             ConfigError: The agent cannot be made, it cannot listen, or it listens elsewhere.
         """
         made = None if agent is None else self._made(agent)
-        self._listen_at(host, port)
+        self._opening.listen_at(host, port)
         stopped = asyncio.Event()
         with stop_signals(stopped.set) if handle_signals else nullcontext():
             async with self:
                 phone = await self.opened()
                 phone.home.post(phone.desk.receive_with, made)
                 await stopped.wait()
-
-    def _listen_at(self, host: str | None, port: int | None) -> None:
-        settings = listening_at(self._settings, host=host, port=port)
-        with self._lock:
-            before = (self._settings.host, self._settings.port)
-            elsewhere = (settings.host, settings.port) != before
-            if elsewhere and self._open is not None and self._open.usable:
-                raise ConfigError("The phone is open and listens elsewhere; close it first")
-            self._settings = settings
 
     # --- calls -------------------------------------------------------------------------------
 
@@ -471,7 +434,7 @@ class Patter:
             LedgerError: The record cannot be read.
         """
         phone = await self.opened()
-        return await asyncio.wrap_future(phone.home.submit(_look, phone, call))
+        return await _on(phone, phone.desk.result_of, call)
 
     # --- who is not to be rung ---------------------------------------------------------------
 
@@ -506,6 +469,10 @@ class Patter:
         return await _on(phone, phone.desk.exchange.ledger.do_not_call_list)
 
     @property
+    def _settings(self) -> PhoneSettings:
+        return self._opening.settings
+
+    @property
     def guests(self) -> GuestLoops:
         """Where hooks run."""
         return self._settings.guests
@@ -536,24 +503,3 @@ def _listed(number: str) -> str:
         raise ArgumentError("number", "'number' must be in E.164 form, as in +14155552671")
     # The one spelling in which the policy lets it be rung.
     return canonical(number)
-
-
-async def _look(phone: OpenPhone, call: str) -> CallResult | None:
-    operator = phone.desk.find_id(call)
-    if operator is not None:
-        return operator.snapshot()
-    exchange = phone.desk.exchange
-    row = await exchange.ledger.read(call) or await exchange.ledger.find(exchange.scope, call)
-    return None if row is None else _as_result(row)
-
-
-def _as_result(row: CallRow) -> CallResult:
-    if row.result is not None:
-        return row.result
-    return CallResult(
-        call_id=row.call_id,
-        status="in_progress",
-        transcript=row.turns,
-        to=row.to,
-        may_have_dialed=True,
-    )

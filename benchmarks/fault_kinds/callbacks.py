@@ -53,7 +53,7 @@ async def _all_orders() -> Tally:
             await made.network.until(
                 lambda: made.network.dials and not made.network.live_legs, what="the leg's end"
             )
-            exchange = made.phone._open.desk.exchange
+            exchange = made.phone._opening._open.desk.exchange
             sid = made.network.dials[0].sid
             voice = CarrierVoice(made, sid, exchange.callref(live.call_id))
             for what in next(_orders):
@@ -95,7 +95,7 @@ async def _replayed() -> Tally:
         with made.network.clock.hold():
             live = await made.tool.submit({"to": CALLEE, "max_duration_sec": 60})
             await made.network.until(lambda: made.network.live_legs)
-            exchange = made.phone._open.desk.exchange
+            exchange = made.phone._opening._open.desk.exchange
             voice = CarrierVoice(made, sid, exchange.callref(first.call_id if first else ""))
             for what in ("ringing", "in-progress", "completed"):
                 await voice.tell(what)

@@ -39,7 +39,7 @@ async def _at_random() -> Tally:
             await asyncio.gather(task, return_exceptions=True)
 
         await asyncio.gather(*(one(number) for number in range(20)))
-        await made.network.until(lambda: made.phone._open.desk.live == 0, 20)
+        await made.network.until(lambda: made.phone._opening._open.desk.live == 0, 20)
         for leg_key in map(str, range(20)):
             stored = await made.phone.result(leg_key)
             made.expect(stored is None or stored.status != "in_progress", "still under way")
@@ -70,7 +70,7 @@ async def _cancelled_at(moment: int, moments: Moments, made: Trial) -> bool:
     moments.arm(moment, lambda: loop.call_soon_threadsafe(task.cancel))
     await asyncio.wait([task], timeout=20)
     made.expect(task.done(), f"moment {moment}: no answer")
-    await made.network.until(lambda: made.phone._open.desk.live == 0, 20)
+    await made.network.until(lambda: made.phone._opening._open.desk.live == 0, 20)
     await made.settled(made.network.clock.now())
     stored = await made.phone.result(key)
     rang = len(made.network.dials) > dials

@@ -46,7 +46,7 @@ async def _crowd() -> Tally:
         made.expect(overtaken < 10, f"somebody moved {overtaken} places")
         most = most_at_once(made.network.legs)
         made.expect(most == 10, f"{most} legs at once")
-        await made.network.until(lambda: made.phone._open.desk.live == 0, 5)
+        await made.network.until(lambda: made.phone._opening._open.desk.live == 0, 5)
     return made.tally
 
 

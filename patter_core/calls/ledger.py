@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from patter_core.calls.result import CallResult, iso_time
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
     from patter_core.calls.policy import Refusal
-    from patter_core.calls.result import CallResult
     from patter_core.calls.status import State
     from patter_core.calls.tally import DoNotCall, Tally
     from patter_core.calls.transcript import Turn
@@ -60,6 +61,17 @@ class CallRow:
     transcript_expired: bool = False
     counts: bool = True
     charge_usd: float = 0.0
+
+    def as_result(self) -> CallResult:
+        """What became of it; `in_progress`, with what was said so far, while that is open."""
+        return self.result or CallResult(
+            call_id=self.call_id,
+            status="in_progress",
+            transcript=self.turns,
+            to=self.to,
+            may_have_dialed=True,
+            started_at=iso_time(self.intended_at),
+        )
 
 
 class CallLedger(Protocol):

@@ -119,6 +119,18 @@ class Desk:
         """Who carries the call with this id."""
         return self._by_id.get(call_id)
 
+    async def result_of(self, call: str) -> CallResult | None:
+        """What became of a call, live or long over, by its id or its key; None when unknown.
+
+        Raises:
+            LedgerError: The record cannot be read.
+        """
+        if (operator := self._by_id.get(call)) is not None:
+            return operator.snapshot()
+        ledger = self.exchange.ledger
+        row = await ledger.read(call) or await ledger.find(self.exchange.scope, call)
+        return None if row is None else row.as_result()
+
     async def turn_away(self, callref: str, carrier_call_id: str) -> None:
         """Hang up a leg of a call that is over: it was lost sight of, and somebody still rings.
 

@@ -333,7 +333,7 @@ async def test_a_loop_closed_without_cancelling_anything(silent, new_tool, kept)
     try:
         await gone(silent, since)
     finally:
-        live = tool._phone._open.desk.live
+        live = tool._phone._opening._open.desk.live
         if live:
             await bounded(tool.stop())
         for task in keeping:

@@ -299,7 +299,7 @@ async def test_closing_in_mid_call_hangs_up_and_everybody_is_told(network, new_t
     )
     await network.until(events.heard_of("turn"))
     queued = asyncio.create_task(tool.execute(to=CALLEE))
-    await network.until(lambda: tool._phone._open.desk.live == 2)
+    await network.until(lambda: tool._phone._opening._open.desk.live == 2)
     await bounded(tool.stop())
     assert network.live_legs == []
     result = await bounded(task)

@@ -285,12 +285,14 @@ async def test_waiting_for_another_phones_call_can_be_cancelled(network, new_too
         live = await bounded(one.submit(to=CALLEE, idempotency_key="k"))
         await network.until(lambda: network.live_legs)
         joiner = asyncio.create_task(other.execute(to=CALLEE, idempotency_key="k"))
-        await network.until(lambda: other._phone._open is not None and other._phone._open._desk)
-        await network.until(lambda: other._phone._open.desk.live == 1)
+        await network.until(
+            lambda: other._phone._opening._open is not None and other._phone._opening._open._desk
+        )
+        await network.until(lambda: other._phone._opening._open.desk.live == 1)
         joiner.cancel()
         with pytest.raises(asyncio.CancelledError):
             await bounded(joiner)
-        await network.until(lambda: other._phone._open.desk.live == 0)
+        await network.until(lambda: other._phone._opening._open.desk.live == 0)
         assert len(network.live_legs) == 1, "the other phone's call goes on"
         await live.hang_up()
         assert (await bounded(live.result())).status == "canceled"

@@ -13,7 +13,7 @@ from tests.calls.kit import CALLEE, bounded, scripted
 
 
 def engines_tasks(tool):
-    return len(asyncio.all_tasks(tool._phone._open.home._loop))
+    return len(asyncio.all_tasks(tool._phone._opening._open.home._loop))
 
 
 def footprint(tool):
@@ -25,7 +25,7 @@ def footprint(tool):
         "threads": threading.active_count(),
         "file descriptors": process.num_fds(),
         "children": len(process.children()),
-        "live calls": tool._phone._open.desk.live,
+        "live calls": tool._phone._opening._open.desk.live,
     }
 
 
@@ -47,7 +47,7 @@ async def test_a_hundred_calls_leave_nothing_behind(network, new_tool, tmp_path)
     tool = new_tool(phone={"ledger": tmp_path / "calls.sqlite"})
     for _ in range(3):
         await bounded(tool.execute(to=CALLEE))
-    await network.until(lambda: tool._phone._open.desk.live == 0)
+    await network.until(lambda: tool._phone._opening._open.desk.live == 0)
     before = footprint(tool)
     for n in range(100):
         result = await bounded(
@@ -61,7 +61,7 @@ async def test_calls_that_end_badly_leave_nothing_behind(network, new_tool):
     network.add(CALLEE, Callee(behave="silent"))
     tool = new_tool(phone={"max_concurrent_calls": 3})
     await bounded(tool.execute(to=CALLEE, max_duration_sec=3))
-    await network.until(lambda: tool._phone._open.desk.live == 0)
+    await network.until(lambda: tool._phone._opening._open.desk.live == 0)
     before = footprint(tool)
     for _ in range(10):
         network.faults.create("400")

@@ -158,8 +158,10 @@ async def test_whoever_waits_for_a_killed_process_gets_an_answer(silent, calling
     waiting = asyncio.create_task(
         tool.execute(to=CALLEE, max_duration_sec=60, first_message="Hi.", idempotency_key="k")
     )
-    await silent.until(lambda: tool._phone._open is not None and tool._phone._open._desk)
-    await silent.until(lambda: tool._phone._open.desk.live == 1)
+    await silent.until(
+        lambda: tool._phone._opening._open is not None and tool._phone._opening._open._desk
+    )
+    await silent.until(lambda: tool._phone._opening._open.desk.live == 1)
     await killed(process)
     result = await bounded(waiting)
     assert (result.status, result.replayed) == ("interrupted", True)

@@ -87,7 +87,7 @@ def is_refused(result, field):
 
 def nothing_was_asked(network, tool):
     assert network.requests == []
-    assert tool._phone._open is None, "not even the phone was opened"
+    assert tool._phone._opening._open is None, "not even the phone was opened"
 
 
 @pytest.mark.parametrize(("field", "wrong"), WRONG, ids=range(len(WRONG)))

@@ -65,10 +65,10 @@ async def test_those_who_leave_the_queue_hold_up_nobody(network, new_tool):
     with network.clock.hold():
         first = await bounded(tool.submit(to=CALLEE))
         waiting = [asyncio.create_task(tool.execute(to=CALLEE)) for _ in range(9)]
-        await network.until(lambda: tool._phone._open.desk.live == 10)
+        await network.until(lambda: tool._phone._opening._open.desk.live == 10)
         for task in waiting[:8]:
             task.cancel()
-        await network.until(lambda: tool._phone._open.desk.live == 2)
+        await network.until(lambda: tool._phone._opening._open.desk.live == 2)
         network.add(CALLEE, Callee(says=["Bye."]))
         await first.hang_up()
     assert (await bounded(waiting[8])).status == "completed"

@@ -24,7 +24,7 @@ async def test_a_stalled_engine_is_logged_with_its_stack(network, new_tool, capl
 
     with caplog.at_level(logging.WARNING, "patter_core.watchdog"):
         await tool.start()
-        tool._phone._open.home.post(hang_here, go_on)
+        tool._phone._opening._open.home.post(hang_here, go_on)
         try:
             await network.until(lambda: any("hang_here" in r.getMessage() for r in reports("")))
         finally:

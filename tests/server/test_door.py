@@ -257,7 +257,7 @@ async def own_stream(network, tool, **order):
         live = await bounded(tool.submit(to=CALLEE, max_duration_sec=1800, **order))
         await network.until(lambda: any(leg.answered for leg in network.dials))
         (leg,) = network.live_legs
-        callref = tool._phone._open.desk.exchange.callref(live.call_id)
+        callref = tool._phone._opening._open.desk.exchange.callref(live.call_id)
         async with knock(tool) as (reader, writer):
             stream = RawStream(network, tool, reader, writer)
             await stream.upgrade()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from patter_core.calls.result import CallResult, iso_time
+from patter_core.calls.result import iso_time
 from patter_core.config import Limits, state_directory
 from patter_core.ledgers.reading import recorded_calls
 
@@ -55,7 +55,7 @@ def run_calls(options: argparse.Namespace) -> int:
         return 1
     for row in found:
         if options.json:
-            print(json.dumps(_envelope(row), ensure_ascii=False))
+            print(json.dumps(row.as_result().to_dict(), ensure_ascii=False))
         elif options.call:
             _show(row)
         else:
@@ -63,20 +63,8 @@ def run_calls(options: argparse.Namespace) -> int:
     return 0
 
 
-def _envelope(row: CallRow) -> dict[str, Any]:
-    result = row.result or CallResult(
-        call_id=row.call_id,
-        status="in_progress",
-        transcript=row.turns,
-        to=row.to,
-        may_have_dialed=True,
-        started_at=iso_time(row.intended_at),
-    )
-    return result.to_dict()
-
-
 def _line(row: CallRow) -> str:
-    call = _envelope(row)
+    call = row.as_result().to_dict()
     started = (call["started_at"] or iso_time(row.intended_at) or "")[:19].replace("T", " ")
     return (
         f"{row.call_id}  {started}  {row.to:<16} {call['status']:<12} "
@@ -85,7 +73,7 @@ def _line(row: CallRow) -> str:
 
 
 def _show(row: CallRow) -> None:
-    call = _envelope(row)
+    call = row.as_result().to_dict()
     for name in ("call_id", "to", "status", "error", "ended_by", "answered_by", "started_at",
                  "ended_at", "duration_seconds", "cost_usd"):  # fmt: skip
         if call[name] is not None:
