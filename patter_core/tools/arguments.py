@@ -23,12 +23,14 @@ class BadArguments(ValueError):
     """Arguments that a tool must not be run with; says why in a sentence for the model."""
 
 
-def read_arguments(arguments: Mapping[str, Any] | str | bytes, *, max_bytes: int) -> dict[str, Any]:
+def read_arguments(
+    arguments: Mapping[str, Any] | str | bytes, *, max_bytes: int | None = None
+) -> dict[str, Any]:
     """A model's arguments, as a fresh dict of nothing but JSON.
 
     Args:
         arguments: JSON text of an object, or the object itself. Blank text is an empty object.
-        max_bytes: How long the text may be.
+        max_bytes: How long the text may be; None is as long as it likes.
 
     Raises:
         BadArguments: They are not a JSON object.
@@ -37,7 +39,7 @@ def read_arguments(arguments: Mapping[str, Any] | str | bytes, *, max_bytes: int
         return _plain_object(arguments, 0)
     if not isinstance(arguments, str | bytes):
         raise BadArguments("The arguments must be a JSON object.")
-    if len(arguments) > max_bytes:
+    if max_bytes is not None and len(arguments) > max_bytes:
         raise BadArguments("The arguments are too long.")
     if not arguments.strip():
         return {}

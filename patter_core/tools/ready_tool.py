@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from patter_core.tools.answers import failure
+from patter_core.tools.arguments import read_arguments
 from patter_core.tools.attempts import Attempted
 from patter_core.tools.progress import reassuring
 
@@ -81,3 +82,5 @@ class ReadyTool:
                 return attempted
             await clock.sleep(backoff_sec(attempt, jitter()))
             attempt += 1
+            # What it was given is the tool's own, and may have been changed.
+            request = request._replace(arguments=read_arguments(request.invocation.arguments))

@@ -453,6 +453,21 @@ async def test_failures_are_tried_again_with_growing_pauses_on_the_handed_in_clo
     assert len({key for _, _, key in attempts}) == 1
 
 
+@pytest.mark.parametrize("given", ['{"sku": "a"}', {"sku": "a"}])
+async def test_a_further_attempt_has_the_arguments_that_the_first_one_had(given: Any):
+    clock = SimulatedClock()
+    seen: list[dict[str, Any]] = []
+
+    async def handler(arguments, context):
+        seen.append(dict(arguments))
+        arguments.clear()
+        raise OSError
+
+    running = executor(handler, {"max_retries": 2}, clock=clock)
+    await driven(clock, running.execute(asked(given)))
+    assert seen == [{"sku": "a"}] * 3
+
+
 async def test_three_attempts_are_all_there_are_by_default():
     clock = SimulatedClock()
     attempts: list[int] = []
