@@ -13,6 +13,7 @@ from mcp_types import ElicitResult
 
 from patter import Patter, PatterTool, ScriptedLLM, ScriptedSTT, ScriptedTTS
 from patter.mcp import mcp_server
+from patter.mcp.server import DEFAULT_WAIT_SEC
 from patter.simulator import Callee, PhoneNetwork
 from patter.testing import BAD_ARGUMENTS, BOOK, EVERY_STAGE, NOBODY, RESTAURANT, SAID
 from patter_core.pipeline.turn_settings import TurnSettings
@@ -176,18 +177,27 @@ async def test_a_long_call_is_in_progress_and_can_be_asked_about_and_ended(netwo
     assert len(network.dials) == 1
 
 
-@pytest.mark.parametrize("client_sec", [5, 60])
-async def test_a_client_that_gives_up_soon_still_gets_its_result(client_sec):
-    """In real time: the call lasts longer than the impatient client waits for any one answer."""
+async def test_a_client_that_gives_up_soon_still_gets_its_result():
+    """In real time: the call lasts longer than the impatient client waits for any one answer.
+
+    There it is answered with four seconds to spare, for a busy machine; by default with one.
+    """
+    assert DEFAULT_WAIT_SEC <= 4
+    async with asyncio.TaskGroup() as group:
+        group.create_task(_asks_until_it_is_over(5, wait_sec=1))
+        group.create_task(_asks_until_it_is_over(60))
+
+
+async def _asks_until_it_is_over(client_sec, **options):
     with PhoneNetwork(speed=1.0) as network:
         network.add(RESTAURANT, Callee(says=[SAID[0], SAID[2]], rings_sec=3.0))
-        server = server_on(network)
+        server = server_on(network, **options)
         async with Client(server, read_timeout_seconds=client_sec) as client:
             result = envelope(await client.call_tool("make_phone_call", BOOK))
             asked = 0
             while result["status"] == "in_progress":
                 asked += 1
-                assert asked < 10
+                assert asked < 20
                 call_id = {"call_id": result["call_id"]}
                 result = envelope(await client.call_tool("get_phone_call", call_id))
         assert result["status"] == "completed"

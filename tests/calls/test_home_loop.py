@@ -20,8 +20,8 @@ def test_what_was_accepted_is_called_though_the_loop_ends_meanwhile():
         over = home.run(main)
         while home.post(called.append, len(accepted)):
             accepted.append(len(accepted))
-        over.result(5)
-        assert home.wait_over(5)
+        over.result(30)
+        assert home.wait_over(30)
         assert called == accepted
 
 

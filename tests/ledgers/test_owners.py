@@ -30,7 +30,7 @@ def test_who_joins_keeps_the_lock_while_others_sweep(tmp_path):
     finally:
         over.set()
         for sweeper in sweepers:
-            sweeper.join(20)
+            sweeper.join(30)
 
 
 def test_many_who_ask_at_once_agree_that_somebody_is_dead(tmp_path):
@@ -42,14 +42,14 @@ def test_many_who_ask_at_once_agree_that_somebody_is_dead(tmp_path):
         everybody = threading.Barrier(8)
 
         def ask(owner=f"dead{trial}", answers=answers, everybody=everybody):
-            everybody.wait(10)
+            everybody.wait(30)
             answers.append(Owners(folder).lives(owner))
 
         askers = [threading.Thread(target=ask) for _ in range(8)]
         for asker in askers:
             asker.start()
         for asker in askers:
-            asker.join(20)
+            asker.join(30)
         assert answers == [False] * 8
 
 

@@ -130,7 +130,7 @@ class CallsThroughCrashes(RuleBasedStateMachine):
         self.do(self.ledger.open())
 
     def do(self, awaitable):
-        return self.loop.run_until_complete(asyncio.wait_for(awaitable, 10))
+        return self.loop.run_until_complete(asyncio.wait_for(awaitable, 30))
 
     def teardown(self):
         if not hasattr(self, "loop"):

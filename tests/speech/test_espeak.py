@@ -91,14 +91,14 @@ def test_a_cancelled_utterance_stops_and_the_next_speaker_is_not_kept_waiting():
 
     def listen(samples):
         heard.put(samples)
-        assert go_on.wait(10)
+        assert go_on.wait(30)
 
     utterance = espeak.begin(LONG, Voice(), listen)
     heard.get(timeout=30)
     next_one = espeak.begin("Hello.", Voice(), lambda _samples: None)
     utterance.cancel()
     go_on.set()
-    next_one.done.result(10)
+    next_one.done.result(30)
     assert utterance.done.done()
     assert heard.qsize() <= 1
 
@@ -106,11 +106,11 @@ def test_a_cancelled_utterance_stops_and_the_next_speaker_is_not_kept_waiting():
 def test_an_utterance_cancelled_before_its_turn_is_never_begun():
     go_on = threading.Event()
     heard = []
-    first = espeak.begin("Hello.", Voice(), lambda _samples: go_on.wait(10))
+    first = espeak.begin("Hello.", Voice(), lambda _samples: go_on.wait(30))
     second = espeak.begin("Nobody hears this.", Voice(), heard.append)
     second.cancel()
     go_on.set()
-    first.done.result(10)
+    first.done.result(30)
     espeak.say("Hello.", Voice())
     assert heard == []
 
@@ -119,7 +119,7 @@ def test_a_listener_who_fails_ends_its_own_utterance_only(caplog):
     def fail(_samples):
         raise RuntimeError("the listener has gone")
 
-    espeak.begin(LONG, Voice(), fail).done.result(10)
+    espeak.begin(LONG, Voice(), fail).done.result(30)
     assert "a listener of the local voice failed" in caplog.text
     assert len(espeak.say("Hello.", Voice())) > 1_000
 

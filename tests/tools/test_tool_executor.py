@@ -426,7 +426,7 @@ async def test_many_blocking_handlers_run_side_by_side_and_hold_up_no_other():
     together = threading.Barrier(12)
 
     def handler(arguments, context):
-        together.wait(20)
+        together.wait(60)
         return threading.current_thread() is not threading.main_thread()
 
     running = executor(handler)
@@ -782,7 +782,7 @@ async def test_a_blocking_async_handler_on_a_users_loop_stalls_only_that_loop():
     let_go = threading.Event()
 
     async def handler(arguments, context):
-        let_go.wait(20)
+        let_go.wait(60)
 
     running = executor(
         handler, {"timeout_sec": 0.05}, run_user_code=partial(guests.call, guests.choose(None))

@@ -43,9 +43,9 @@ def loop_elsewhere() -> Generator[asyncio.AbstractEventLoop]:
     try:
         yield loop
     finally:
-        asyncio.run_coroutine_threadsafe(_cancel_the_rest(), loop).result(5)
+        asyncio.run_coroutine_threadsafe(_cancel_the_rest(), loop).result(30)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        thread.join(30)
         loop.close()
 
 
