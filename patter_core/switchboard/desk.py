@@ -10,7 +10,7 @@ from patter_core.calls.arguments import CallArguments
 from patter_core.calls.call_events import EngineStopping
 from patter_core.calls.result import phone_closed
 from patter_core.errors import CarrierError, LedgerError
-from patter_core.switchboard import place
+from patter_core.switchboard.keys import key_conflict
 from patter_core.switchboard.operator import Operator
 from patter_core.switchboard.order import Order
 from patter_core.telephony.callref import verified
@@ -56,7 +56,7 @@ class Desk:
         # One that is over stays a moment longer; whether its key is free is the ledger's to say.
         if holder is not None and not holder.result.done():
             if holder.order.fingerprint != order.fingerprint:
-                return place.key_conflict(order.arguments.to)
+                return key_conflict(order.arguments.to)
             return holder
         operator = Operator(order, self.exchange, self._tasks)
         self._by_id[operator.call_id] = operator
