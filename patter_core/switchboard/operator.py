@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from patter_core.calls.call_effects import Effect
     from patter_core.calls.call_events import CallEvent
     from patter_core.switchboard.exchange import Exchange
+    from patter_core.switchboard.late_results import LateResults
     from patter_core.switchboard.order import Order
     from patter_core.switchboard.tape import Tape
 
@@ -49,7 +50,9 @@ class Operator:
         audience: Who hears of the call.
     """
 
-    def __init__(self, order: Order, exchange: Exchange, endings: asyncio.TaskGroup) -> None:
+    def __init__(
+        self, order: Order, exchange: Exchange, *, endings: asyncio.TaskGroup, late: LateResults
+    ) -> None:
         """Take the order; `carry` does the rest. `endings` outlives the call's own tasks."""
         self.call_id = new_call_id()
         self.order = order
@@ -60,6 +63,7 @@ class Operator:
         self.audience = Audience()
         self._exchange = exchange
         self._endings = endings
+        self._late = late
         self._call = Call(
             max_duration_sec=order.arguments.max_duration_sec,
             media_wait_sec=exchange.limits.media_wait_sec,
@@ -407,8 +411,8 @@ class Operator:
         if self._tape is not None:
             await end.finish_recording(self._tape, self.call_id, self._exchange)
         result = self._result_now(talk)
-        if self._row_written:
-            await end.close_record(result, self._exchange)
+        if self._row_written and not await end.close_record(result, self._exchange):
+            self._late.keep(result)  # Whoever waits for it gets it all the same.
         self._apply(news.Settled())
         if self._holds_slot:
             self._exchange.slots.give_back()
