@@ -14,7 +14,7 @@ from tests.calls.kit import CALLEE, PHONE, scripted
 def creates() -> list[Fault]:
     """The request that dials goes wrong, with and without a call made."""
     faults = []
-    for kind in ("503", "500", "hang", "reset", "408", "redirect", "garbage"):
+    for kind in ("503", "500", "hang", "late", "reset", "cut", "408", "redirect", "garbage"):
         for made in (True, False):
 
             def spoil(network: PhoneNetwork, kind: Any = kind, made: bool = made) -> None:

@@ -9,7 +9,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
-from benchmarks.fault_bench import TALKS, Fault, Tally, live_call, trial
+from benchmarks.fault_bench import SILENT, TALKS, Fault, Tally, Trial, live_call, trial
 from benchmarks.fault_processes import processes, recovered
 from tests.calls.kit import CALLEE
 
@@ -19,6 +19,12 @@ def store() -> list[Fault]:
     return [
         Fault("store: locked", "another process keeps a transaction open", _locked, 1),
         Fault("store: read-only", "the ledger's connection may not write", _read_only, 2),
+        Fault(
+            "store: read-only, mid-call",
+            "and back after the call: its result is written then",
+            _read_only_meanwhile,
+            2,
+        ),
         Fault("store: full", "RLIMIT_FSIZE, in a process of its own", _full, 2),
         Fault("store: corrupted tail", "noise at the end of the write-ahead log", _torn, 2),
         Fault("clock: a day forward", "wall clock, mid-call", lambda: _wall(days=1)),
@@ -39,21 +45,43 @@ async def _locked() -> Tally:
     return made.tally
 
 
+async def _writable(made: Trial, yes: bool) -> None:
+    """Let the open ledger be written, or not."""
+    ledger = made.phone._settings.ledger
+    connection = ledger._opened._database._connection
+
+    def change() -> None:
+        connection.execute(f"PRAGMA query_only = {'OFF' if yes else 'ON'}")
+
+    await asyncio.wrap_future(ledger._workers.post(change))
+
+
 async def _read_only() -> Tally:
     async with trial() as made:
         await made.tool.start()
-        ledger = made.phone._settings.ledger
-        connection = ledger._opened._database._connection
-
-        def only(read: bool) -> None:
-            connection.execute(f"PRAGMA query_only = {'ON' if read else 'OFF'}")
-
-        await asyncio.wrap_future(ledger._workers.post(only, True))
+        await _writable(made, False)
         result = await made.tool.execute(to=CALLEE, idempotency_key="k")
         made.expect((result.status, result.error_code) == ("failed", "internal"), result.status)
         made.expect(not made.network.dials, "dialled without an intent")
-        await asyncio.wrap_future(ledger._workers.post(only, False))
+        await _writable(made, True)
         await made.call("completed")
+    return made.tally
+
+
+async def _read_only_meanwhile() -> Tally:
+    async with trial(callee=SILENT) as made:
+        await made.tool.start()
+        arguments = {"to": CALLEE, "max_duration_sec": 20}
+        with made.network.clock.hold():
+            live = await made.tool.submit(arguments, idempotency_key="k")
+            await made.network.until(lambda: any(leg.answered for leg in made.network.dials))
+            await _writable(made, False)
+        async with asyncio.timeout(20):
+            result = await live.result()
+            made.expect(result.status == "timeout", result.status)
+            await _writable(made, True)
+            replay = await made.tool.execute(arguments, idempotency_key="k")
+        made.expect(replay.replayed and replay.status == "timeout", f"later {replay.status}")
     return made.tally
 
 

@@ -6,7 +6,9 @@ import threading
 from dataclasses import dataclass
 from typing import Literal
 
-RestFault = Literal["400", "408", "429", "500", "503", "hang", "reset", "redirect", "garbage"]
+RestFault = Literal[
+    "400", "408", "429", "500", "503", "hang", "late", "reset", "cut", "redirect", "garbage"
+]
 CallbackFault = Literal["lost", "doubled", "reordered"]
 MediaFault = Literal[
     "never_connects",
@@ -40,8 +42,9 @@ class Faults:
     """Faults on command, for the next things that match, or until `clear`.
 
     Of REST answers: "400" and other status codes; "hang" keeps the connection open and never
-    answers; "reset" aborts it; "redirect" points elsewhere; "garbage" is a success that cannot be
-    read. Usable from any thread; the oldest fault that matches strikes first.
+    answers; "late" answers 503 after a second of real time; "reset" aborts the connection; "cut"
+    breaks off in the middle of a body; "redirect" points elsewhere; "garbage" is a success that
+    cannot be read. Usable from any thread; the oldest fault that matches strikes first.
     """
 
     def __init__(self) -> None:

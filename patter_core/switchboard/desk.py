@@ -10,7 +10,8 @@ from patter_core.calls.arguments import CallArguments
 from patter_core.calls.call_events import EngineStopping
 from patter_core.calls.result import phone_closed
 from patter_core.errors import CarrierError, LedgerError
-from patter_core.switchboard import place
+from patter_core.switchboard.keys import key_conflict
+from patter_core.switchboard.late_results import LateResults
 from patter_core.switchboard.operator import Operator
 from patter_core.switchboard.order import Order
 from patter_core.telephony.callref import verified
@@ -34,6 +35,7 @@ class Desk:
         """Begin with no calls."""
         self.exchange = exchange
         self._tasks = tasks
+        self._late = LateResults(exchange, tasks)
         self._by_id: dict[str, Operator] = {}
         self._by_key: dict[str, Operator] = {}
         self._closed = False
@@ -56,9 +58,9 @@ class Desk:
         # One that is over stays a moment longer; whether its key is free is the ledger's to say.
         if holder is not None and not holder.result.done():
             if holder.order.fingerprint != order.fingerprint:
-                return place.key_conflict(order.arguments.to)
+                return key_conflict(order.arguments.to)
             return holder
-        operator = Operator(order, self.exchange, self._tasks)
+        operator = Operator(order, self.exchange, endings=self._tasks, late=self._late)
         self._by_id[operator.call_id] = operator
         if order.key is not None:
             self._by_key[order.key] = operator
@@ -154,6 +156,11 @@ class Desk:
             Whether all of them ended in time (real time: the process may be about to end).
         """
         self._closed = True
+        ended = await self._all_ended(timeout_sec)
+        await self._late.close()
+        return ended
+
+    async def _all_ended(self, timeout_sec: float) -> bool:
         operators = list(self._by_id.values())
         for operator in operators:
             operator.tell(EngineStopping())

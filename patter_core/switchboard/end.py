@@ -50,13 +50,15 @@ async def finish_recording(tape: Tape, call_id: str, exchange: Exchange) -> None
         _log.error("Call %s: its recording could not be completed", call_id, exc_info=True)
 
 
-async def close_record(result: CallResult, exchange: Exchange) -> None:
-    """Write how the call ended. A failure is logged: the caller gets the result all the same."""
+async def close_record(result: CallResult, exchange: Exchange) -> bool:
+    """Write how the call ended; whether that could be done. A failure is logged."""
     try:
         async with exchange.clock.timeout(exchange.limits.ending_sec):
             await exchange.ledger.close_call(result.call_id, result)
     except (LedgerError, TimeoutError):
         _log.error("Call %s: its result could not be written", result.call_id, exc_info=True)
+        return False
+    return True
 
 
 def result_of(

@@ -6,23 +6,23 @@ import asyncio
 import logging
 from concurrent.futures import Future
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 from patter_core.calls import call_effects as effects
 from patter_core.calls import call_events as news
 from patter_core.calls.call import Call
-from patter_core.calls.events import Answered, CallEnded, Dialing, Queued, Ringing, TurnSpoken
+from patter_core.calls.events import Answered, CallEnded, Dialing, Queued, Ringing
 from patter_core.calls.result import CallResult
 from patter_core.calls.status import State
-from patter_core.calls.transcript import Turn
 from patter_core.errors import LedgerError, PatterError, ProviderError, TransferRefused
-from patter_core.switchboard import end, place
+from patter_core.switchboard import end, gates, place
 from patter_core.switchboard.audience import Audience
-from patter_core.switchboard.call_tools import CallTools
 from patter_core.switchboard.connect import Conversation, MediaLink, TalkAccount
 from patter_core.switchboard.control import LineControl
+from patter_core.switchboard.keys import earlier_result
 from patter_core.switchboard.look_up import ask_after, look_up
+from patter_core.switchboard.minutes import Minutes
+from patter_core.switchboard.planning import plan_of
 from patter_core.telephony.callref import new_call_id
 
 if TYPE_CHECKING:
@@ -32,12 +32,11 @@ if TYPE_CHECKING:
     from patter_core.calls.call_effects import Effect
     from patter_core.calls.call_events import CallEvent
     from patter_core.switchboard.exchange import Exchange
+    from patter_core.switchboard.late_results import LateResults
     from patter_core.switchboard.order import Order
     from patter_core.switchboard.tape import Tape
 
 _log = logging.getLogger(__name__)
-
-_NOTED_AFTER_SEC = 0.02
 
 
 class Operator:
@@ -51,7 +50,9 @@ class Operator:
         audience: Who hears of the call.
     """
 
-    def __init__(self, order: Order, exchange: Exchange, endings: asyncio.TaskGroup) -> None:
+    def __init__(
+        self, order: Order, exchange: Exchange, *, endings: asyncio.TaskGroup, late: LateResults
+    ) -> None:
         """Take the order; `carry` does the rest. `endings` outlives the call's own tasks."""
         self.call_id = new_call_id()
         self.order = order
@@ -62,6 +63,7 @@ class Operator:
         self.audience = Audience()
         self._exchange = exchange
         self._endings = endings
+        self._late = late
         self._call = Call(
             max_duration_sec=order.arguments.max_duration_sec,
             media_wait_sec=exchange.limits.media_wait_sec,
@@ -77,17 +79,16 @@ class Operator:
         self._holds_slot = False
         self._row_written = False
         self._waiters = 0
+        self._minutes = Minutes(self.call_id, exchange, tell=self.audience.tell)
         self._control = LineControl(
             exchange,
             destinations=order.agent.kit.destinations.all_numbers,
             tell=self.tell,
-            note=self._note,
+            note=self._minutes.note,
             call_id=self.call_id,
             rung=order.arguments.to if order.arriving is None else None,
         )
-        self._notes: list[Turn] = []
         self._message_left = False
-        self._unwritten: list[Turn] = []
 
     # --- for those who wait ------------------------------------------------------------------
 
@@ -109,7 +110,7 @@ class Operator:
         """The call as it is now, `in_progress` unless it is over."""
         if self.result.done():
             return self.result.result()
-        talk = self._talk()
+        talk = self._minutes.account()
         return CallResult(
             call_id=self.call_id,
             status="in_progress",
@@ -263,13 +264,13 @@ class Operator:
         order, exchange = self.order, self._exchange
         if order.arriving is not None:
             return await self._take_in(order.arriving)
-        self._earlier = await place.earlier_result(order, exchange)
+        self._earlier = await earlier_result(order, exchange)
         if self._earlier is not None:
             return news.AlreadyMade(status=self._earlier.status)
-        refused = place.judge(order, exchange) or await place.ask_consent(order, exchange)
-        refused = refused or await place.ask_approval(order, exchange)
-        refused = refused or await place.rehearse(order, exchange)
-        refused = refused or await place.take_slot(exchange)
+        refused = gates.judge(order, exchange) or await gates.ask_consent(order, exchange)
+        refused = refused or await gates.ask_approval(order, exchange)
+        refused = refused or await gates.rehearse(order, exchange)
+        refused = refused or await gates.take_slot(exchange)
         if refused is not None:
             return refused
         self._holds_slot = True
@@ -288,40 +289,24 @@ class Operator:
         return await self._open_voice() or news.CallArrived(carrier_call_id=carrier_call_id)
 
     async def _open_voice(self) -> news.Refused | None:
-        arguments = self.order.arguments
-        exchange = self._exchange
-        tools = CallTools(
-            self.order.agent.kit,
-            call_id=self.call_id,
-            caller=self.order.from_,
-            callee=arguments.to,
-            outbound=self.order.arriving is None,
+        plan = plan_of(
+            self.order,
+            self.call_id,
+            self._exchange,
             control=self._control,
-            toolbox=exchange.toolbox,
-            clock=exchange.clock,
-            limits=exchange.limits,
-            redaction=exchange.redaction,
-            run_user_code=partial(exchange.guests.call, self.order.guest_loop),
             announce=self.audience.tell,
         )
-        plan = self.order.agent.plan(
-            call_id=self.call_id,
-            tools=tools,
-            goal=arguments.goal,
-            first_message=arguments.first_message,
-            disclosure=self._exchange.policy.said_first(recording=self.order.recording),
-        )
-        plan = replace(plan, redaction=self._exchange.redaction)
         if self.order.recording:
             self._tape = self._exchange.recordings.begin(self.call_id)
         self._conversation = Conversation(
             plan,
             self.order.agent,
-            on_turn=self._turn_finished,
+            on_turn=self._minutes.turn_finished,
             on_over=self._talked_out,
             tape=self._tape,
         )
         self._control.attach(self._conversation)
+        self._minutes.attach(self._conversation)
         self._start(self._converse(self._conversation))
         clock, seconds = self._exchange.clock, self._exchange.limits.voice_open_sec
         try:
@@ -355,7 +340,7 @@ class Operator:
                 self.tell(holder)
                 return
             # Another phone took the key since we looked: its call is ours.
-            self._earlier = await place.earlier_result(self.order, self._exchange)
+            self._earlier = await earlier_result(self.order, self._exchange)
         except PatterError as error:
             self.tell(place.unforeseen(error, self.call_id))
             return
@@ -403,45 +388,10 @@ class Operator:
             case _:
                 pass
 
-    def _turn_finished(self, turn: Turn) -> None:
-        turn = self._redacted(turn)
-        self._unwritten.append(turn)
-        # The ledger's thread would take the interpreter just when the agent is about to answer.
-        asyncio.get_running_loop().call_later(_NOTED_AFTER_SEC, self._write_turns)
-        self.audience.tell(TurnSpoken(call_id=self.call_id, turn=turn))
-
-    def _write_turns(self) -> None:
-        turns, self._unwritten = self._unwritten, []
-        for turn in turns:
-            if not self.result.done():  # Which holds them all.
-                self._exchange.ledger.note_turn(self.call_id, turn)
-
     def _talked_out(self, reason: str) -> None:
         """The agent is done: why belongs into the transcript, and the call is ended."""
-        self._note(f"The agent ended the call: {reason}")
+        self._minutes.note(f"The agent ended the call: {reason}")
         self.tell(news.AgentDone())
-
-    def _note(self, text: str) -> None:
-        """Put something that nobody said into the transcript."""
-        # By the clock of what was said: by the call's own it would seem to come after an answer.
-        now_ms = self._conversation.now_ms if self._conversation is not None else 0
-        turn = Turn(role="system", text=text, started_ms=now_ms)
-        self._notes.append(turn)
-        self._turn_finished(turn)
-
-    def _talk(self) -> TalkAccount:
-        """The conversation so far, with what was noted beside it."""
-        if self._conversation is None:
-            return TalkAccount()
-        talk = self._conversation.account()
-        # Of the same moment, the note: what a tool did comes before what is said of it.
-        turns = sorted((*self._notes, *talk.turns), key=lambda turn: turn.started_ms)
-        return replace(talk, turns=tuple(self._redacted(turn) for turn in turns))
-
-    def _redacted(self, turn: Turn) -> Turn:
-        """A turn without what must not get out, whoever said it."""
-        text = self._exchange.redaction.redact(turn.text)
-        return turn if text == turn.text else replace(turn, text=text)
 
     def _settle(self) -> None:
         if not self.settled.done():
@@ -450,7 +400,7 @@ class Operator:
     # --- the ending --------------------------------------------------------------------------
 
     def _begin_ending(self) -> None:
-        self._endings.create_task(self._end(self._talk()))
+        self._endings.create_task(self._end(self._minutes.account()))
 
     async def _end(self, talk: TalkAccount) -> None:
         """Outside of the call's own tasks: nothing that ends them can end this."""
@@ -461,8 +411,8 @@ class Operator:
         if self._tape is not None:
             await end.finish_recording(self._tape, self.call_id, self._exchange)
         result = self._result_now(talk)
-        if self._row_written:
-            await end.close_record(result, self._exchange)
+        if self._row_written and not await end.close_record(result, self._exchange):
+            self._late.keep(result)  # Whoever waits for it gets it all the same.
         self._apply(news.Settled())
         if self._holds_slot:
             self._exchange.slots.give_back()
@@ -474,8 +424,8 @@ class Operator:
         Its row stays open, so that the next start ends what may be left of it.
         """
         self._apply(news.EngineStopping())
-        self._write_turns()
-        self._answer(self._result_now(self._talk()))
+        self._minutes.write()
+        self._answer(self._result_now(self._minutes.account()))
 
     def _result_now(self, talk: TalkAccount) -> CallResult:
         if self._earlier is not None:
@@ -489,3 +439,4 @@ class Operator:
             self._settle()
             self.audience.tell(CallEnded(call_id=self.call_id, result=result))
             self.result.set_result(result)
+            self._minutes.close()

@@ -39,11 +39,12 @@ async def test_a_garbled_answer_cannot_be_read():
         assert len(network.dials) == 1
 
 
-async def test_a_reset_aborts_the_connection():
+@pytest.mark.parametrize("kind", ["reset", "cut"])
+async def test_a_reset_or_a_cut_body_is_no_answer(kind):
     async with PhoneNetwork() as network, SmallEngine(network) as engine:
-        network.faults.create("reset", after_creating=True)
+        network.faults.create(kind, after_creating=True)
         with pytest.raises(aiohttp.ClientError):
-            await engine.raw("POST", engine.calls_url(), FORM)
+            await engine.post(engine.calls_url(), FORM)
         assert len(network.dials) == 1
         assert network.requests[0].status is None
 

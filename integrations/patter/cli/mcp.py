@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+import asyncio
+import os
+import signal
+import threading
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from patter.cli.phones import FROM_ENVIRONMENT, add_simulate, phone_and_agent
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Generator
+    from types import FrameType
+
+    from patter_core.phone import Patter
 
 
 def add_mcp(commands: Any) -> None:  # noqa: ANN401 - argparse keeps the type to itself
@@ -40,14 +48,49 @@ def add_mcp(commands: Any) -> None:  # noqa: ANN401 - argparse keeps the type to
 
 def run_mcp(options: argparse.Namespace) -> int:
     """Serve until the client leaves, or the process is stopped."""
-    from patter.mcp import DEFAULT_WAIT_SEC, mcp_server
-
     with ExitStack() as stack:
         phone, agent = phone_and_agent(stack, simulate=options.simulate)
-        wait_sec = DEFAULT_WAIT_SEC if options.wait_sec is None else options.wait_sec
-        server = mcp_server(phone, agent=agent, wait_sec=wait_sec, ask_first=options.ask)
-        if options.http is None:
-            server.run()
-        else:
-            server.run("streamable-http", port=options.http)
+        serve_mcp(phone, agent, port=options.http, wait_sec=options.wait_sec, ask_first=options.ask)
     return 0
+
+
+def serve_mcp(
+    phone: Patter,
+    agent: dict[str, Any],
+    *,
+    port: int | None = None,
+    wait_sec: float | None = None,
+    ask_first: bool = False,
+) -> None:
+    """Offer `phone` on standard input and output, or on a port, until that is over."""
+    from patter.mcp import DEFAULT_WAIT_SEC, mcp_server
+
+    wait_sec = DEFAULT_WAIT_SEC if wait_sec is None else wait_sec
+    server = mcp_server(phone, agent=agent, wait_sec=wait_sec, ask_first=ask_first)
+    with _closed_at_signals(phone):
+        if port is None:
+            server.run()
+        else:  # It ends its connections at a signal, and then passes that on.
+            server.run("streamable-http", port=port)
+
+
+@contextmanager
+def _closed_at_signals(phone: Patter) -> Generator[None]:
+    """Close `phone` at SIGINT and SIGTERM, and end the process then.
+
+    What reads standard input waits on a thread that nothing can wake, so that the server could not
+    be left while its client keeps that open.
+    """
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        closing = threading.Thread(target=lambda: asyncio.run(phone.aclose()))
+        closing.start()
+        closing.join()
+        os._exit(0)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

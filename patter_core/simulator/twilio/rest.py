@@ -29,6 +29,11 @@ _PATH = re.compile(r"/2010-04-01/Accounts/(?P<account>[^/]+)/Calls(?:/(?P<call>[
 _RING_SEC = 60
 _PAGE_SIZE = 50
 _HANG_SEC = 600.0
+_LATE_SEC = 1.0
+_CUT_ANSWER = (
+    b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n"
+    b'{"sid": "CA'
+)
 _FINISHED = "Call is not in-progress. Cannot redirect."
 
 
@@ -209,12 +214,17 @@ class Rest:
         self, request: web.BaseRequest, form: dict[str, list[str]], fault: Fault
     ) -> web.StreamResponse:
         exchange = self._exchange
-        if fault.kind in ("hang", "reset"):
+        # Whoever asked keeps real time meanwhile, by its own bound; we hold nothing.
+        if fault.kind == "late":
+            await asyncio.sleep(_LATE_SEC)
+        if fault.kind in ("hang", "reset", "cut"):
             self._note(request, form, None)
             if fault.kind == "hang":
-                # Whoever asked keeps real time meanwhile, by its own bound; we hold nothing.
                 await asyncio.sleep(_HANG_SEC)
-            if request.transport is not None:
+            if request.transport is not None and fault.kind == "cut":
+                request.transport.write(_CUT_ANSWER)
+                request.transport.close()
+            elif request.transport is not None:
                 request.transport.abort()
             return web.Response()
         status, body, headers = _spoilt(request, fault)
@@ -248,7 +258,7 @@ def _spoilt(request: web.BaseRequest, fault: Fault) -> tuple[int, bytes, dict[st
             message = "Account not allowed to call this number"
             return 400, orjson.dumps(error_body(21215, message, 400)), headers
         case kind:
-            status = int(kind)
+            status = 503 if kind == "late" else int(kind)
             message = "The service is not available"
             return status, orjson.dumps(error_body(20500, message, status)), headers
 
