@@ -53,6 +53,14 @@ class GuestLoops:
                 return loop
         return self._spare.loop()
 
+    def guest(
+        self,
+        awaiting: asyncio.AbstractEventLoop | None,
+        blocked: asyncio.AbstractEventLoop | None = None,
+    ) -> Guest:
+        """Where the hooks of one call run; see `choose`, which is asked when one is called."""
+        return Guest(self, awaiting, blocked)
+
     async def call(
         self,
         loop: asyncio.AbstractEventLoop,
@@ -99,6 +107,26 @@ class GuestLoops:
         """End the threads of our own once they are idle. Safe to repeat."""
         self._spare.stop()
         self._workers.release()
+
+
+class Guest:
+    """Whose hooks one call has: each runs where they belong at that moment."""
+
+    def __init__(
+        self,
+        loops: GuestLoops,
+        awaiting: asyncio.AbstractEventLoop | None,
+        blocked: asyncio.AbstractEventLoop | None,
+    ) -> None:
+        """Choose nothing yet: that may start a thread, and most calls have no hook."""
+        self._loops = loops
+        self._awaiting = awaiting
+        self._blocked = blocked
+
+    async def call(self, function: Callable[..., Awaitable[T] | T], *args: Any) -> T:
+        """Run a user's function and return its answer; see `GuestLoops.call`."""
+        loop = self._loops.choose(self._awaiting, self._blocked)
+        return await self._loops.call(loop, function, *args)
 
 
 def _called(function: Callable[..., Awaitable[T] | T], *args: Any) -> Awaitable[T] | T:

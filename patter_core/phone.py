@@ -381,7 +381,7 @@ class Patter:
             arguments,
             self._made(agent),
             from_=self._settings.phone_number,
-            choose_loop=lambda: self.guests.choose(awaiting, blocked),
+            guest=self.guests.guest(awaiting, blocked),
             idempotency_key=idempotency_key,
             approve=approve,
             default_duration_sec=default_duration_sec,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from patter_core.calls.result import CallResult
-    from patter_core.guest_loop import GuestLoops
+    from patter_core.guest_loop import Guest
     from patter_core.home_loop import HomeLoop
     from patter_core.switchboard.live_call import LiveCall
 
@@ -36,14 +36,13 @@ class Hooks:
 
     Attributes:
         caller: Hears in the task or thread that waits for the call.
-        owner: Hears where `guests` runs users' code, on `guest_loop`.
+        owner: Hears where `guest` runs users' code.
         patience_sec: How long a finished call waits for a hook that has not heard everything yet.
     """
 
     caller: OnEvent | None
     owner: OnEvent | None
-    guests: GuestLoops
-    guest_loop: asyncio.AbstractEventLoop
+    guest: Guest
     patience_sec: float
 
     @property
@@ -68,7 +67,7 @@ class Hooks:
         return result
 
     def _to_guests(self, hook: OnEvent | None) -> Teller | None:
-        return None if hook is None else partial(self.guests.call, self.guest_loop, hook)
+        return None if hook is None else partial(self.guest.call, hook)
 
     def result_blocking(
         self, live: LiveCall, home: HomeLoop, *, watch: Callable[[], bool] | None, ending_sec: float

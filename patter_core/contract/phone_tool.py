@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from patter_core.calls.request import CallRequest
     from patter_core.contract.dispatch import Api
     from patter_core.contract.hooks import OnEvent
+    from patter_core.guest_loop import Guest
     from patter_core.switchboard.order import Order
 
     Approve = Callable[[CallRequest], Awaitable[bool | str] | bool | str]
@@ -190,9 +191,9 @@ class PatterTool:
 
     async def follow(self, live: LiveCall, *, on_event: OnEvent | None = None) -> CallResult:
         """The result of a call that was begun, the hooks told meanwhile. Cancelling leaves it."""
-        guest_loop = self._phone.guests.choose(asyncio.get_running_loop(), None)
+        guest = self._phone.guests.guest(asyncio.get_running_loop())
         try:
-            return await self._hooks(guest_loop, on_event).result(live)
+            return await self._hooks(guest, on_event).result(live)
         except BaseException:
             live.leave()
             raise
@@ -237,7 +238,7 @@ class PatterTool:
         live.place(order, phone.desk)
         try:
             limits = self._phone.limits
-            return self._hooks(order.guest_loop, on_event).result_blocking(
+            return self._hooks(order.guest, on_event).result_blocking(
                 live, phone.home, watch=watch, ending_sec=limits.ending_sec + limits.hooks_sec
             )
         except BaseException:
@@ -304,12 +305,11 @@ class PatterTool:
 
     # --- within ------------------------------------------------------------------------------
 
-    def _hooks(self, guest_loop: asyncio.AbstractEventLoop, on_event: OnEvent | None) -> Hooks:
+    def _hooks(self, guest: Guest, on_event: OnEvent | None) -> Hooks:
         return Hooks(
             caller=on_event,
             owner=self._on_event,
-            guests=self._phone.guests,
-            guest_loop=guest_loop,
+            guest=guest,
             patience_sec=self._phone.limits.hooks_sec,
         )
 

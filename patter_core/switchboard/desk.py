@@ -92,7 +92,7 @@ class Desk:
             agent=self._receptionist,
             key=None,
             approve=None,
-            guest_loop=exchange.guests.choose(None),
+            guest=exchange.guests.guest(None),
             arriving=carrier_call_id,
         )
         placed = self.place(order)

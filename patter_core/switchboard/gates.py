@@ -99,7 +99,7 @@ async def _ask(
     try:
         async with exchange.clock.timeout(seconds):
             with exchange.clock.hold():
-                answer = await exchange.guests.call(order.guest_loop, hook, request)
+                answer = await order.guest.call(hook, request)
     except TimeoutError:
         return no.because(f" within {seconds:g} s")
     except Exception:  # noqa: BLE001 - a user's function; whatever it raises means no

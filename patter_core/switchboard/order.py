@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable, Callable
 
     from patter_core.agent import Agent
     from patter_core.calls.arguments import CallArguments
     from patter_core.calls.request import CallRequest
+    from patter_core.guest_loop import Guest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Order:
         agent: Who speaks.
         key: The caller's idempotency key.
         approve: Asked before a line is taken.
-        guest_loop: Where this call's hooks run.
+        guest: Runs this call's hooks where they belong.
         ring_timeout_sec: How long it rings.
         machine_detection: Whether the carrier should tell who or what answers.
         recording: Whether the call is recorded.
@@ -39,7 +39,7 @@ class Order:
     agent: Agent
     key: str | None
     approve: Callable[[CallRequest], Awaitable[bool | str] | bool | str] | None
-    guest_loop: asyncio.AbstractEventLoop
+    guest: Guest
     ring_timeout_sec: int = 25
     machine_detection: bool = True
     recording: bool = False

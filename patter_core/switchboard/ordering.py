@@ -10,11 +10,11 @@ from patter_core.errors import ArgumentError
 from patter_core.switchboard.order import Order
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Awaitable, Callable
 
     from patter_core.agent import Agent
     from patter_core.calls.request import CallRequest
+    from patter_core.guest_loop import Guest
 
 _KEY_CHARS = 500
 _SHORTEST_RING_SEC = 5
@@ -26,7 +26,7 @@ def take_order(
     agent: Agent,
     *,
     from_: str,
-    choose_loop: Callable[[], asyncio.AbstractEventLoop],
+    guest: Guest,
     idempotency_key: str | None,
     approve: Callable[[CallRequest], Awaitable[bool | str] | bool | str] | None,
     default_duration_sec: int,
@@ -35,10 +35,7 @@ def take_order(
     recording: bool,
     voicemail_message: str | None,
 ) -> Order | CallResult:
-    """An order for one call from `from_`, or the `rejected` result of one that cannot be made.
-
-    `choose_loop` is asked where hooks run, which may start a thread: only for what can be made.
-    """
+    """An order for one call from `from_`, or the `rejected` result of one that cannot be made."""
     # pydantic costs as much to import as everything else of ours, so not before it is needed.
     from patter_core.calls.arguments import parse_arguments
 
@@ -49,11 +46,11 @@ def take_order(
             agent=agent,
             key=_key(idempotency_key),
             approve=approve,
+            guest=guest,
             ring_timeout_sec=_ring_timeout(ring_timeout_sec),
             machine_detection=machine_detection,
             recording=recording,
             voicemail_message=_message(voicemail_message, machine_detection=machine_detection),
-            guest_loop=choose_loop(),
         )
     except ArgumentError as error:
         return rejected(_asked_for(arguments), "invalid_arguments", str(error))

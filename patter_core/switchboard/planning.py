@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from patter_core.switchboard.call_tools import CallTools
@@ -39,7 +38,7 @@ def plan_of(
         clock=exchange.clock,
         limits=exchange.limits,
         redaction=exchange.redaction,
-        run_user_code=partial(exchange.guests.call, order.guest_loop),
+        run_user_code=order.guest.call,
         announce=announce,
     )
     plan = order.agent.plan(
