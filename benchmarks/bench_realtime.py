@@ -128,7 +128,7 @@ async def outside(kind: str, door: str) -> None:
 # --- our process -----------------------------------------------------------------------------
 
 
-async def relayed(carrier: web.WebSocketResponse, service: str) -> None:
+async def relayed(_request: web.Request, carrier: web.WebSocketResponse, service: str) -> None:
     """The floor: frames from here to there, and from there to here."""
     async with aiohttp.ClientSession() as http, http.ws_connect(service) as far:
 
@@ -143,14 +143,17 @@ async def relayed(carrier: web.WebSocketResponse, service: str) -> None:
         backwards.cancel()
 
 
-async def conversed(carrier: web.WebSocketResponse, service: str) -> None:
+async def conversed(request: web.Request, carrier: web.WebSocketResponse, service: str) -> None:
     """The same with the engine between: the carrier's wire, the session, the service's wire."""
     engine = OpenAIRealtime(base_url=service.removesuffix("/realtime"), api_key="x")
     wire = TwilioMediaWire()
     async with aiohttp.ClientSession() as http:
         resources = Resources(http=http, clock=SystemClock())
         async with engine.open(PLAN, resources) as session:
-            link = SocketLink(carrier, wire, most_unsent=1_000_000, abort=lambda: None)
+            transport: Any = request.transport
+            link = SocketLink(
+                carrier, transport, wire, most_unsent=1_000_000, abort=transport.abort
+            )
 
             def emit(event: VoiceEvent) -> None:
                 match event:
@@ -184,7 +187,7 @@ async def minute(kind: str) -> float:
         await socket.prepare(request)
         cpu = time.process_time()
         try:
-            await (relayed if kind == "relay" else conversed)(socket, service)
+            await (relayed if kind == "relay" else conversed)(request, socket, service)
         except Exception as error:  # noqa: BLE001 - told to whoever waits for the figure
             spent.set_exception(error)
         else:

@@ -6,7 +6,7 @@ from patter_core.simulator.callee import Callee, Digits
 from patter_core.simulator.chat_server import ScriptedChatServer, ToolCall
 from patter_core.simulator.faults import Faults
 from patter_core.simulator.leg import Leg
-from patter_core.simulator.model_server import ScriptedModelServer
+from patter_core.simulator.models.server import ScriptedModelServer
 from patter_core.simulator.network import PhoneNetwork
 from patter_core.simulator.realtime.server import ScriptedRealtimeServer
 

@@ -238,6 +238,26 @@ async def test_the_phones_own_key_is_the_sessions(network, new_server, monkeypat
     assert server.keys == ["sk-flat"]
 
 
+@pytest.mark.parametrize("at", ["session.updated", "response.created", "response.done"])
+async def test_a_cancelled_call_leaves_neither_line_nor_session(network, new_server, at):
+    server = await new_server(lambda _view: LONG)
+    phone = Patter(
+        carrier=network.twilio(), phone_number=PHONE, ledger=":memory:", clock=network.clock
+    )
+    voice = OpenAIRealtime(base_url=server.base_url, api_key="sk-test")
+    tool = PatterTool(phone, agent={"engine": voice})
+    async with phone:
+        calling = asyncio.create_task(tool.execute(to=CALLEE, first_message="Hi."))
+        await came(lambda: of_type(server.sent, at))
+        for _ in range(2):  # Frameworks cancel twice.
+            calling.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await bounded(calling)
+        await came(lambda: not server.live, seconds=10)
+        await network.until(lambda: not network.live_legs, what="every leg to be gone")
+    assert server.refusals == []
+
+
 # --- every trouble at every event ------------------------------------------------------------
 
 

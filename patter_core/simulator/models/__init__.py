@@ -1,0 +1,1 @@
+"""A scripted model on loopback, behind the HTTP APIs of several vendors."""
