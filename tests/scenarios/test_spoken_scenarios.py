@@ -92,12 +92,12 @@ def understood(network, to=NUMBER):
 
 async def test_a_table_is_booked(network, new_tool):
     network.add(NUMBER, person(HELLO, DAY, "What name is it for?", THANKS))
-    tool = new_tool(PEOPLE, "Tomorrow at seven is fine.", NAME, BYE)
+    tool = new_tool(PEOPLE, FRIDAY, NAME, BYE)
     result = await ring(tool)
     assert (result.status, result.ended_by) == ("completed", "callee")
-    assert lines(result, "agent")[:3] == [PEOPLE, "Tomorrow at seven is fine.", NAME]
+    assert lines(result, "agent")[:3] == [PEOPLE, FRIDAY, NAME]
     assert heard(result)[:3] == [plain(HELLO), plain(DAY), "what name is it for"]
-    assert understood(network)[:3] == [PEOPLE, "Tomorrow at seven is fine.", NAME]
+    assert understood(network)[:3] == [PEOPLE, FRIDAY, NAME]
 
 
 async def test_a_greeting_is_heard_by_both(network, new_tool):
