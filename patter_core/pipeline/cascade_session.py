@@ -142,9 +142,9 @@ class CascadeSession:
                 self._meter.speech_began()
             case SpeechPaused():
                 self._meter.speech_paused(self._playback.now_ms)
-            case SpeechEnded(text=text):
+            case SpeechEnded(text=text, quiet_ms=quiet_ms):
                 if text.strip():
-                    self._meter.words_came(self._playback.now_ms)
+                    self._meter.words_came(self._playback.now_ms, quiet_ms)
             case _:
                 assert_never(event)
         self._tell(event)

@@ -44,11 +44,13 @@ class Meter:
         """The callee speaks, or goes on."""
         self._paused_ms = None
 
-    def words_came(self, now_ms: int) -> None:
-        """The words of what the callee said are there."""
-        self._stt_ms = None if self._paused_ms is None else float(now_ms - self._paused_ms)
-        self._spoke_until_ms = now_ms if self._paused_ms is None else self._paused_ms
-        self._paused_ms = None
+    def words_came(self, now_ms: int, quiet_ms: int = 0) -> None:
+        """The words of what the callee said are there, who has been quiet for `quiet_ms`."""
+        paused_ms, self._paused_ms = self._paused_ms, None
+        if paused_ms is None and quiet_ms:
+            paused_ms = max(0, now_ms - quiet_ms)
+        self._stt_ms = None if paused_ms is None else float(now_ms - paused_ms)
+        self._spoke_until_ms = now_ms if paused_ms is None else paused_ms
 
     def reply_asked(self, now_ms: int) -> ReplyWatch:
         """The agent is to answer what the callee said last."""

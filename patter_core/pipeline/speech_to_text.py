@@ -28,9 +28,15 @@ class SpeechPaused:
 
 @dataclass(frozen=True, slots=True)
 class SpeechEnded:
-    """Somebody finished an utterance; this is what was said, "" when it was no speech."""
+    """Somebody finished an utterance.
+
+    Attributes:
+        text: What was said, "" when it was no speech.
+        quiet_ms: How long they had been quiet by then, told by ears that report no `SpeechPaused`.
+    """
 
     text: str
+    quiet_ms: int = 0
 
 
 SpeechEvent = SpeechBegan | SpeechPaused | SpeechEnded

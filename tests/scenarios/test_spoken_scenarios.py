@@ -7,7 +7,6 @@ for being understood every time are compared word by word.
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 
@@ -93,12 +92,12 @@ def understood(network, to=NUMBER):
 
 async def test_a_table_is_booked(network, new_tool):
     network.add(NUMBER, person(HELLO, DAY, "What name is it for?", THANKS))
-    tool = new_tool(PEOPLE, "Tomorrow at seven is fine.", NAME, BYE)
+    tool = new_tool(PEOPLE, FRIDAY, NAME, BYE)
     result = await ring(tool)
     assert (result.status, result.ended_by) == ("completed", "callee")
-    assert lines(result, "agent")[:3] == [PEOPLE, "Tomorrow at seven is fine.", NAME]
+    assert lines(result, "agent")[:3] == [PEOPLE, FRIDAY, NAME]
     assert heard(result)[:3] == [plain(HELLO), plain(DAY), "what name is it for"]
-    assert understood(network)[:3] == [PEOPLE, "Tomorrow at seven is fine.", NAME]
+    assert understood(network)[:3] == [PEOPLE, FRIDAY, NAME]
 
 
 async def test_a_greeting_is_heard_by_both(network, new_tool):
@@ -243,9 +242,9 @@ async def test_back_channels_do_not_interrupt(network, new_tool):
     assert lines(result, "agent")[0].startswith(DAY)
 
 
-async def test_a_call_is_much_faster_than_it_lasts(network, new_tool):
-    network.add(NUMBER, person(HELLO, DAY, PEOPLE, THANKS))
-    began = time.process_time()
-    result = await ring(new_tool(PEOPLE, FRIDAY, YES))
-    assert result.status == "completed"
-    assert time.process_time() - began < result.duration_seconds, "by what it took to compute"
+async def test_a_talk_of_many_turns_is_understood_to_its_end(network, new_tool):
+    network.add(NUMBER, person(HELLO, DAY, "What name is it for?", PEOPLE, YES, DAY, THANKS))
+    result = await ring(new_tool(PEOPLE, FRIDAY, NAME, YES, FRIDAY, YES))
+    assert (result.status, result.ended_by) == ("completed", "callee")
+    assert understood(network) == [PEOPLE, FRIDAY, NAME, YES, FRIDAY, YES]
+    assert heard(result)[-1] == plain(THANKS)

@@ -37,7 +37,7 @@ async def test_in_real_time_an_utterance_is_reported_on_the_loop_when_it_is_unde
     ):
         ears.feed(espeak.say("Please hold the line.", Voice()) + PAUSE)
         assert await reported.get() == SpeechBegan()
-        assert await reported.get() == SpeechEnded("please hold the line")
+        assert await reported.get() == SpeechEnded("Please hold the line.", quiet_ms=500)
 
 
 @needs_ears
@@ -59,9 +59,7 @@ async def test_in_simulated_time_every_event_comes_with_the_frame_that_caused_it
 
     first, second = await frames_of_events(), await frames_of_events()
     assert first == second
-    assert [event.text for _, event in first if isinstance(event, SpeechEnded)] == [
-        plain(phrase) for phrase in PHRASES[:4]
-    ]
+    assert [event.text for _, event in first if isinstance(event, SpeechEnded)] == [*PHRASES[:4]]
 
 
 @needs_ears
@@ -89,7 +87,7 @@ async def test_ten_ears_at_once_share_one_process():
 
     async with resources() as lent, asyncio.timeout(30):
         heard = await asyncio.gather(*(one_call(phrase) for phrase in PHRASES[:10]))
-    assert heard == [plain(phrase) for phrase in PHRASES[:10]]
+    assert heard == list(PHRASES[:10])
 
 
 @needs_ears

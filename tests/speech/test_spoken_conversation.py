@@ -35,7 +35,7 @@ async def test_a_spoken_conversation():
         said = [(turn.role, turn.text) for turn in line.turns]
     assert said == [
         ("agent", "Which day would you like?"),
-        ("user", "four people at eight please"),
+        ("user", "Four people at eight, please."),
         ("agent", "Tomorrow at seven is fine."),
     ]
     ears = Recogniser(of_phrases(PHRASES))

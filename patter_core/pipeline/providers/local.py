@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from patter_core.clock import SimulatedClock
 from patter_core.errors import ConfigError, ProviderError
+from patter_core.pipeline.phrases import words_of
 from patter_core.pipeline.speech_to_text import SpeechBegan, SpeechEnded
 from patter_core.speech import espeak, sphinx
 from patter_core.speech.endpointer import Endpointer
@@ -39,7 +40,8 @@ class LocalSTT:
     Whatever else is said, they take for something that they expect, or for nothing.
 
     Attributes:
-        phrases: Whole utterances; case and punctuation do not matter.
+        phrases: Whole utterances. Case and punctuation do not matter to the ears; what they
+            understand is reported as it is written here.
         grammar: Or a JSGF grammar, as in `public <answer> = (yes | no) [thank you];`.
         quiet_ms: How much silence ends an utterance.
     """
@@ -74,13 +76,30 @@ class LocalSTT:
                 recogniser = await workers.run(self._recogniser)
             # Simulated time moves with the frames, and must not go on before one was understood.
             in_step = isinstance(resources.clock, SimulatedClock)
-            ears = _LocalEars(recogniser, workers, report, in_step=in_step)
+            told = self._told(report)
+            ears = _LocalEars(recogniser, workers, told, in_step=in_step)
             try:
                 yield ears
             finally:
                 ears.close()
         finally:
             workers.release()
+
+    def _told(self, report: Callable[[SpeechEvent], None]) -> Callable[[sphinx.SphinxEvent], None]:
+        """What tells `report` what the recogniser understood."""
+        written = {words_of(phrase): phrase for phrase in self.phrases}
+
+        def tell(event: sphinx.SphinxEvent) -> None:
+            match event:
+                case sphinx.Began():
+                    report(SpeechBegan())
+                case sphinx.Ended(text=text):
+                    said = written.get(words_of(text), text)
+                    report(SpeechEnded(said, quiet_ms=self.quiet_ms))
+                case _:
+                    assert_never(event)
+
+        return tell
 
     def _grammar(self) -> Grammar:
         return of_phrases(self.phrases) if self.phrases else of_jsgf(self.grammar)
@@ -104,7 +123,7 @@ class _LocalEars:
         self,
         recogniser: Recogniser,
         workers: Workers,
-        report: Callable[[SpeechEvent], None],
+        report: Callable[[sphinx.SphinxEvent], None],
         *,
         in_step: bool,
     ) -> None:
@@ -157,13 +176,7 @@ class _LocalEars:
         for event in events:
             if self._closed:
                 return
-            match event:
-                case sphinx.Began():
-                    self._report(SpeechBegan())
-                case sphinx.Ended(text=text):
-                    self._report(SpeechEnded(text))
-                case _:
-                    assert_never(event)
+            self._report(event)
 
 
 def _failed(error: BaseException) -> ProviderError:
@@ -194,6 +207,11 @@ class LocalTTS:
 
     async def speak(self, text: str, resources: Resources) -> AsyncIterator[bytes]:
         """See `TextToSpeech.speak`."""
+        if isinstance(resources.clock, SimulatedClock):
+            # Simulated time must not go on meanwhile: on a busy machine a thread that is kept
+            # waiting would leave a gap in the middle of a word.
+            yield self._said(text)
+            return
         loop = asyncio.get_running_loop()
         pieces: asyncio.Queue[bytes | None] = asyncio.Queue()
         line = TelephoneLine()
@@ -207,8 +225,7 @@ class LocalTTS:
         utterance.done.add_done_callback(lambda _done: pass_on(None))
         try:
             while True:
-                with resources.clock.hold():
-                    piece = await pieces.get()
+                piece = await pieces.get()
                 if piece is None:
                     break
                 if piece:
@@ -221,6 +238,13 @@ class LocalTTS:
                 yield rest
         finally:
             utterance.cancel()
+
+    def _said(self, text: str) -> bytes:
+        """All of `text`; takes some milliseconds."""
+        try:
+            return espeak.say(text, self._voice())
+        except ConfigError as error:
+            raise ProviderError("LocalTTS", str(error)) from error
 
     def _voice(self) -> Voice:
         return Voice(name=self.voice, speed_wpm=self.speed_wpm, pitch=self.pitch)
