@@ -16,6 +16,7 @@ from patter_core.contract.hooks import Hooks
 from patter_core.errors import ConfigError, PatterError, PhoneClosed
 from patter_core.phone import Patter
 from patter_core.switchboard.live_call import LiveCall
+from patter_core.switchboard.ordering import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -287,8 +288,7 @@ class PatterTool:
         For frameworks that ask a person first: nobody should be asked about a call that cannot be
         made.
         """
-        order = self._order(arguments, {}, None, awaiting=None)
-        return order if isinstance(order, CallResult) else None
+        return refusal(arguments)
 
     # --- Hermes ------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from patter_core.calls.bounds import FIRST_MESSAGE_CHARS
+from patter_core.calls.bounds import DEFAULT_DURATION_SEC, FIRST_MESSAGE_CHARS
 from patter_core.calls.result import CallResult, rejected
 from patter_core.errors import ArgumentError
 from patter_core.switchboard.order import Order
@@ -54,6 +54,17 @@ def take_order(
         )
     except ArgumentError as error:
         return rejected(_asked_for(arguments), "invalid_arguments", str(error))
+
+
+def refusal(arguments: Any) -> CallResult | None:  # noqa: ANN401 - a stranger's
+    """The `rejected` result that `arguments` would get for their form; None when they are fine."""
+    from patter_core.calls.arguments import parse_arguments
+
+    try:
+        parse_arguments(arguments, default_duration_sec=DEFAULT_DURATION_SEC)
+    except ArgumentError as error:
+        return rejected(_asked_for(arguments), "invalid_arguments", str(error))
+    return None
 
 
 def _key(key: str | None) -> str | None:

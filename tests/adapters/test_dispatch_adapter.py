@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from anthropic import AsyncAnthropic
+from anthropic import Anthropic, AsyncAnthropic
 from openai import AsyncOpenAI, OpenAI
 
 from patter import Patter, PatterError, PatterTool, ScriptedLLM, ScriptedSTT, ScriptedTTS
@@ -91,6 +91,19 @@ class TestResponses(_RawLoop):
             assert server.refusals == []
         return Run(answer=response.output_text, contents=contents)
 
+    def run_blocking(self, tool, *calls):
+        items = [{"role": "user", "content": REQUEST}]
+        options = {"model": "scripted", "tools": [self.shown(tool)]}
+        with (
+            ScriptedModelServer(asked(calls)) as server,
+            OpenAI(base_url=f"{server.url}/v1", api_key="none") as client,
+        ):
+            made = client.responses.create(input=items, **options).output
+            results = [tool.dispatch_blocking(call) for call in made]
+            items += [*(item.to_dict() for item in made), *results]
+            last = client.responses.create(input=items, **options)
+        return Run(answer=last.output_text, contents=[result["output"] for result in results])
+
 
 class TestAssistants(_RawLoop):
     def shown(self, tool):
@@ -116,6 +129,22 @@ class TestAssistants(_RawLoop):
                 said = await client.beta.threads.messages.list(thread.id)
             assert server.refusals == []
         return Run(answer=said.data[0].content[0].text.value, contents=contents)
+
+    def run_blocking(self, tool, *calls):
+        with (
+            ScriptedModelServer(asked(calls)) as server,
+            OpenAI(base_url=f"{server.url}/v1", api_key="none") as client,
+        ):
+            tools = [tool.openai_schema()]
+            assistant = client.beta.assistants.create(model="scripted", tools=tools)
+            thread = client.beta.threads.create().id
+            runs = client.beta.threads.runs
+            run = runs.create_and_poll(thread_id=thread, assistant_id=assistant.id)
+            made = run.required_action.submit_tool_outputs.tool_calls
+            outputs = [tool.dispatch_blocking(call) for call in made]
+            runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=thread, tool_outputs=outputs)
+            said = client.beta.threads.messages.list(thread).data[0].content[0].text.value
+        return Run(answer=said, contents=[output["output"] for output in outputs])
 
 
 class TestMessages(_RawLoop):
@@ -147,6 +176,25 @@ class TestMessages(_RawLoop):
                     messages.append({"role": "user", "content": results})
             assert server.refusals == []
         return Run(answer=message.content[0].text, contents=contents)
+
+    def run_blocking(self, tool, *calls):
+        messages = [{"role": "user", "content": REQUEST}]
+        options = {
+            "model": "claude-scripted",
+            "max_tokens": 100,
+            "tools": [tool.anthropic_schema()],
+        }
+        with (
+            ScriptedModelServer(asked(calls)) as server,
+            Anthropic(base_url=server.url, api_key="none") as client,
+        ):
+            made = client.messages.create(messages=messages, **options).content
+            results = [tool.dispatch_blocking(block) for block in made if block.type == "tool_use"]
+            messages.append({"role": "assistant", "content": made})
+            messages.append({"role": "user", "content": results})
+            last = client.messages.create(messages=messages, **options)
+        contents = [result["content"] for result in results]
+        return Run(answer=last.content[0].text, contents=contents)
 
 
 FUNCTION = {"name": "make_phone_call", "arguments": json.dumps(BOOK)}

@@ -9,7 +9,12 @@ import pytest
 from llama_index.core.agent.workflow import FunctionAgent, ToolCallResult
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, ToolCallBlock
 from llama_index.core.llms.mock import MockFunctionCallingLLM
-from llama_index.core.workflow import Context, HumanResponseEvent, JsonPickleSerializer
+from llama_index.core.workflow import (
+    Context,
+    HumanResponseEvent,
+    JsonPickleSerializer,
+    WorkflowTimeoutError,
+)
 
 from patter import PatterError
 from patter.llama_index import (
@@ -18,7 +23,7 @@ from patter.llama_index import (
     PhoneCallEvent,
     phone_call_tool,
 )
-from patter.testing import ANSWER, BOOK, HAIRCUT, REQUEST, AdapterSuite, Run
+from patter.testing import ANSWER, BOOK, FOREVER, HAIRCUT, REQUEST, AdapterSuite, Run
 
 # LlamaIndex's workflows look at every attribute of a pydantic model, the deprecated ones too.
 pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
@@ -119,6 +124,18 @@ class TestLlamaIndex(AdapterSuite):
             (tool,) = PatterToolSpec(everybodys).to_tool_list()
             assert tool.metadata.get_name() == "make_phone_call"
             assert tool.call(**HAIRCUT).raw_output["status"] == "completed"
+
+    def test_the_workflows_own_timeout_hangs_up(self, paced_network):
+        async def run():
+            agent = FunctionAgent(llm=calling(FOREVER), tools=[tool], streaming=False, timeout=5)
+            with pytest.raises(WorkflowTimeoutError):
+                await agent.run(REQUEST)
+
+        with self.phone_tool(paced_network) as everybodys:
+            tool = self.make_tool(everybodys)
+            asyncio.run(run())
+            paced_network.wait_until(lambda: not paced_network.live_legs, what="the hang-up")
+        assert len(paced_network.dials) == 1
 
     # --- approval ----------------------------------------------------------------------------
 

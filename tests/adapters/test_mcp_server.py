@@ -15,11 +15,10 @@ from patter import Patter, PatterTool, ScriptedLLM, ScriptedSTT, ScriptedTTS
 from patter.mcp import mcp_server
 from patter.mcp.server import DEFAULT_WAIT_SEC
 from patter.simulator import Callee, PhoneNetwork
-from patter.testing import BAD_ARGUMENTS, BOOK, EVERY_STAGE, NOBODY, RESTAURANT, SAID
+from patter.testing import BAD_ARGUMENTS, BOOK, EVERY_STAGE, FOREVER, NOBODY, RESTAURANT, SAID
 from patter_core.pipeline.turn_settings import TurnSettings
 
 GENERATIONS = ["legacy", "auto"]
-FOREVER = {"to": NOBODY, "max_duration_sec": 1800}
 
 
 SPEED = 4.0
