@@ -91,5 +91,8 @@ class PhoneOpening:
         with self._lock:
             self._closed = True
             phone, self._open = self._open, None
+            if phone is None:
+                # Hooks of who was turned away ran without its being open.
+                self.settings.guests.stop()
         if phone is not None and phone.usable:
             await phone.close()

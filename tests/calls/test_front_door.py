@@ -375,6 +375,18 @@ async def test_closing_while_an_approval_hangs_is_bounded(network, new_tool):
     assert creates(network) == []
 
 
+async def test_a_phone_that_turned_somebody_away_unopened_closes_with_all_its_threads(new_tool):
+    tool = new_tool()
+    await bounded(tool.stop())
+    result = await asyncio.to_thread(tool.execute_blocking, to=CALLEE)
+    assert result.error_code == "phone_closed"
+    await bounded(tool.stop())
+    spare = [thread for thread in threading.enumerate() if thread.name == "patter-spare"]
+    for thread in spare:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in spare)
+
+
 async def test_calls_that_come_while_it_closes_all_get_an_answer(network, new_tool):
     tool = new_tool(phone={"max_concurrent_calls": 3})
     for _ in range(5):

@@ -43,7 +43,7 @@ async def test_the_call_ends_and_is_written_once_the_ledger_can_be(network, new_
     result = await spoilt_call(network, tool, "k")
     assert (result.status, network.live_legs) == ("timeout", [])
     again = asyncio.create_task(tool.execute(to=CALLEE, max_duration_sec=30, idempotency_key="k"))
-    await network.until(lambda: tool._phone._open.desk.live == 1)
+    await network.until(lambda: tool._phone._opening._open.desk.live == 1)
     await writable(tool, True)
     replay = await bounded(again)
     assert (replay.replayed, replay.call_id, replay.status) == (True, result.call_id, "timeout")
