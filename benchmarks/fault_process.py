@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import json
 import os
 import resource
@@ -61,10 +62,12 @@ class OneCall:
         async for event in live.events():
             if event.type == "answered":
                 break
-        if fork and os.fork() == 0:
+        if not fork:
+            return
+        faulthandler.cancel_dump_traceback_later()  # A child would wait for its thread for ever.
+        if os.fork() == 0:
             sys.exit(0)
-        if fork:
-            os.wait()
+        os.wait()
 
     async def full(self) -> None:
         """Call while no file may grow, and once more when they may."""
@@ -100,10 +103,11 @@ def breed() -> None:
 
 
 def main(given: dict[str, Any]) -> None:
-    """Do what is to be done."""
+    """Do what is to be done, and log where every thread is when that takes too long."""
     if given["then"] == "breed":
         breed()
         return
+    faulthandler.dump_traceback_later(18)
     call = OneCall(given)
     then = {
         "stay": call.stay,

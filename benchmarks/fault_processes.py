@@ -45,8 +45,12 @@ class Process:
             why = "20 s went by"
         else:
             why = "it ended"
-        logged = (self.log.read_text(errors="replace").strip().splitlines() or ["nothing"])[-1]
-        raise AssertionError(f"{why} before {name}; after {self.said[:60]!r} it logged {logged}")
+        raise AssertionError(f"{why} before {name}{self._last_words()}")
+
+    def _last_words(self) -> str:
+        """What it said and logged last: also where its threads were, had it lasted too long."""
+        logged = " | ".join(self.log.read_text(errors="replace").strip().splitlines()[-6:])
+        return f"; after {self.said[:60]!r} it logged: {logged}"
 
     async def comes_to(self, event: str) -> None:
         while await self.says("event") != event:
@@ -58,8 +62,12 @@ class Process:
         await self.ends()
 
     async def ends(self) -> int:
-        async with asyncio.timeout(20):
-            return await self.process.wait()
+        """Its exit code, once it has one."""
+        try:
+            async with asyncio.timeout(20):
+                return await self.process.wait()
+        except TimeoutError:
+            raise AssertionError(f"it did not end{self._last_words()}") from None
 
 
 async def started(then: str, network: PhoneNetwork | None, folder: Path, **given: Any) -> Process:
