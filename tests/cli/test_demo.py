@@ -238,10 +238,8 @@ def test_a_terminal_shows_a_spoken_call_as_it_was_understood():
     code, shown = run_in_terminal("demo", "--speed", "30", columns=80)
     assert code == 0, shown
     told = words(shown)
-    for line in scene.VOICE_SAYS:
+    for line in (*scene.VOICE_SAYS, *scene.RESTAURANT_SAYS):
         assert line in told
-    for line in scene.RESTAURANT_SAYS:
-        assert plain(line) in told
     assert "Your table is booked" in told
     assert "patter-demo/call_" in told
 

@@ -177,22 +177,18 @@ async def test_the_first_piece_comes_before_the_rest_is_spoken_and_closing_stops
 
 
 @needs_voice
-async def test_a_voice_that_is_not_there_is_named():
-    async with resources() as lent, asyncio.timeout(30):
-        with pytest.raises(ProviderError, match="no voice named 'klingonese'"):
-            await spoken(LocalTTS(voice="klingonese"), "Hello.", lent)
+async def test_in_simulated_time_all_is_said_at_once_so_that_no_word_has_a_gap():
+    clock = SimulatedClock()
+    async with resources(clock) as lent:
+        pieces = [piece async for piece in LocalTTS().speak("Please hold the line.", lent)]
+        assert len(pieces) == 1
+        assert len(pieces[0]) > 40 * FRAME_BYTES
+        assert clock.holds == 0
 
 
 @needs_voice
-async def test_the_clock_is_held_while_the_voice_works_and_not_while_its_listener_does():
-    clock = SimulatedClock()
-    async with resources(clock) as lent, asyncio.timeout(30):
-        pieces = LocalTTS().speak(LONG, lent)
-        await anext(pieces)
-        assert clock.holds == 0
-        waiting = asyncio.ensure_future(spoken(LocalTTS(), "Hello.", lent))
-        await asyncio.sleep(0)  # It begins, and waits for its first piece.
-        assert clock.holds == 1
-        await waiting
-        assert clock.holds == 0
-        await pieces.aclose()
+@pytest.mark.parametrize("clock", [SystemClock, SimulatedClock])
+async def test_a_voice_that_is_not_there_is_an_error_in_any_time(clock):
+    async with resources(clock()) as lent, asyncio.timeout(30):
+        with pytest.raises(ProviderError, match="no voice named 'klingonese'"):
+            await spoken(LocalTTS(voice="klingonese"), "Hello.", lent)
