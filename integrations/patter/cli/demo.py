@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from langchain_openai import ChatOpenAI
 
 _READABLE_SPEED = 2.0
+_SPEECH_MODEL_SPEED = 10.0
+"""So much slower than the machine could that ten silent seconds are one of a busy machine's."""
 _OPEN_SEC = 10.0
 _INTRODUCTION = (
     "An agent books a table by phone. Agent, tool and engine are the real ones; the phone "
@@ -58,7 +60,7 @@ class DemoOptions:
     Attributes:
         as_json: Print the result's envelope on standard output and nothing else.
         speed: How many times real time the call runs; None for real time (or, as text, as fast as
-            one can read), and for as fast as the machine can when nobody reads along.
+            one can read); when nobody reads along, as fast as the machine can, or the speech model.
         audible: Both sides speak and listen; else words travel as text.
         play: Play the recording aloud in the end.
         realtime: What speaks on the phone is a speech model, not a pipeline. Not audible: the
@@ -158,8 +160,11 @@ def _reach_this_machine_directly() -> None:
 
 
 def _speed(options: DemoOptions) -> float | None:
-    if options.speed is not None or options.as_json:
+    if options.speed is not None:
         return options.speed
+    if options.as_json:
+        # Between turns nothing tells the network's time that the speech model has yet to answer.
+        return _SPEECH_MODEL_SPEED if options.realtime else None
     return 1.0 if options.audible else _READABLE_SPEED
 
 
