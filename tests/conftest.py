@@ -1,9 +1,10 @@
-"""What is asked of every test: that it leaves no thread of ours and nobody's loop behind."""
+"""What every test finds, and what is asked of it: that it leaves no thread of ours behind."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import signal
 import threading
 import time
 
@@ -12,6 +13,10 @@ import pytest
 # From now on asyncio makes no loop for whoever asks which one this thread has. pytest-asyncio did
 # ask before 1.5, and left it to the collector, where a later test was blamed for it.
 asyncio.set_event_loop(None)
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and whatever they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 OURS = ("patter-", "phone-network", "scripted-")
 FOR_GOOD = ("patter-voice-",)
