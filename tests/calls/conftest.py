@@ -15,6 +15,7 @@ import pytest
 from patter import Patter, PatterTool
 from patter.simulator import Callee, PhoneNetwork
 from tests.calls.kit import CALLEE, PHONE, bounded, scripted
+from tests.calls.speaking import KINDS, Speaking
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +48,13 @@ async def new_phone(network):
             return phone
 
         yield make
+
+
+@pytest.fixture(params=KINDS)
+async def speaking(request):
+    """Makes agents that speak in each of the ways there are, one after the other."""
+    async with AsyncExitStack() as stack:
+        yield Speaking(request.param, stack)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import asyncio
 import re
 import threading
 
-from patter import ScriptedLLM, ScriptedSTT, ScriptedTTS, TurnSettings
+from patter import ScriptedLLM, ScriptedSTT, ScriptedTTS, Tool, TurnSettings
 
 CALLEE = "+14155552671"
 OTHER_CALLEE = "+14155552672"
@@ -30,6 +30,11 @@ def scripted(*replies, **parts):
         "turns": TurnSettings(silence_prompt_sec=0),
         **parts,
     }
+
+
+def look_up(handler, **fields):
+    """A tool around `handler(arguments, context)`."""
+    return Tool(name="look_up", description="Looks it up.", handler=handler, **fields)
 
 
 async def bounded(awaitable, seconds=30.0):

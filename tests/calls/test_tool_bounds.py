@@ -5,31 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from contextlib import AsyncExitStack
 
 import pytest
 
-from patter import Patter, ScriptedToolCall, Tool, ToolError, Toolset
+from patter import Patter, ScriptedToolCall, ToolError, Toolset
 from patter.simulator import Callee
 from patter_core.calls.redaction import HIDDEN
 from patter_core.config import Limits
 from patter_core.errors import ConfigError
-from tests.calls.kit import CALLEE, PHONE, Events, bounded, said, scripted
-from tests.calls.speaking import KINDS, Speaking
+from tests.calls.kit import CALLEE, PHONE, Events, bounded, look_up, said, scripted
 
 SECRET = "4711-0815"
 ASK = ScriptedToolCall("look_up")
-
-
-@pytest.fixture(params=KINDS)
-async def speaking(request):
-    async with AsyncExitStack() as stack:
-        yield Speaking(request.param, stack)
-
-
-def look_up(handler, **fields):
-    """A tool around `handler(arguments, context)` that takes anything."""
-    return Tool(name="look_up", description="Looks it up.", handler=handler, **fields)
 
 
 async def fine(arguments, context):

@@ -5,29 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from contextlib import AsyncExitStack
 
 import pytest
 from aiohttp import web
 
-from patter import ScriptedToolCall, Tool, tool
+from patter import ScriptedToolCall, tool
 from patter.simulator import Callee
 from patter_core.errors import ConfigError
-from tests.calls.kit import CALLEE, OTHER_CALLEE, PHONE, Events, bounded, said, scripted
-from tests.calls.speaking import KINDS, Speaking
+from tests.calls.kit import CALLEE, OTHER_CALLEE, PHONE, Events, bounded, look_up, said, scripted
 
 LONG = "This is a rather long sentence, which nobody will ever want to hear to its very end."
-
-
-@pytest.fixture(params=KINDS)
-async def speaking(request):
-    async with AsyncExitStack() as stack:
-        yield Speaking(request.param, stack)
-
-
-def look_up(handler, **fields):
-    """A tool around `handler(arguments, context)`."""
-    return Tool(name="look_up", description="Looks it up.", handler=handler, **fields)
 
 
 ASK = ScriptedToolCall("look_up", {"order": 7})

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
-
 import pytest
 
 from patter import DialPolicy, ScriptedToolCall
 from patter.simulator import Callee
 from tests.calls.kit import CALLEE, bounded, hang_ups, said, scripted
-from tests.calls.speaking import KINDS, Speaking
 
 DESK = "+14155550142"
 STRANGER = "+14155550199"
 PATIENT = {"says": ["A person, please.", "Hello?", "Hello?"], "pause_sec": 5.0}
-
-
-@pytest.fixture(params=KINDS)
-async def speaking(request):
-    async with AsyncExitStack() as stack:
-        yield Speaking(request.param, stack)
 
 
 @pytest.fixture(autouse=True)
