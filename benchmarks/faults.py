@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import signal
 import sys
 import time
 from dataclasses import fields
@@ -98,4 +99,6 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
+    # A shell that starts this in the background has it ignore Ctrl-C, and whatever it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(asyncio.run(main()))
