@@ -119,11 +119,13 @@ async def test_callbacks_are_lost_doubled_or_out_of_order(kind, sequence):
 async def test_media_sockets_misbehave(kind, events, ended_by):
     async with PhoneNetwork() as network, SmallEngine(network) as engine:
         network.faults.media(kind)
-        network.add(NUMBER, Callee(behave="silent"))
-        created = await engine.dial(NUMBER, TimeLimit=30)
-        if kind == "no_start":
-            await network.until(lambda: engine.sockets)
-            await engine.post(engine.calls_url(created["sid"]), {"Status": "completed"})
+        network.add(NUMBER, Callee(behave="silent", rings_sec=0.1))
+        # Nobody speaks, so time would leap to the limit before we had said anything.
+        with network.clock.hold():
+            created = await engine.dial(NUMBER, TimeLimit=30)
+            if kind == "no_start":
+                await network.until(lambda: engine.sockets)
+                await engine.post(engine.calls_url(created["sid"]), {"Status": "completed"})
         await network.until(lambda: not network.live_legs)
         assert network.dials[0].ended_by == ended_by
         assert [frame["event"] for frame in engine.frames][:2] == events
