@@ -117,10 +117,6 @@ class Desk:
         """Whether this reference is one that we signed, for a call that lives or is over."""
         return verified(callref, self.exchange.ledger.signing_key) is not None
 
-    def find_id(self, call_id: str) -> Operator | None:
-        """Who carries the call with this id."""
-        return self._by_id.get(call_id)
-
     async def result_of(self, call: str) -> CallResult | None:
         """What became of a call, live or long over, by its id or its key; None when unknown.
 
